@@ -1,0 +1,53 @@
+"""`taskonomyctl export`: one taxonomy for other tools."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taskonomy_warehouse.selection.export import taxonomy_text
+from taskonomyctl.options import (
+    names_option,
+    scenario_option,
+    study_option,
+    the_study,
+    warehouse_option,
+)
+from taskonomyctl.taxonomies import budget_option, order_option, read_one
+
+
+@click.command()
+@budget_option
+@order_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["graphml", "dot", "json", "csv"]),
+    default="graphml",
+    show_default=True,
+    help="GraphML for graph tools, DOT for Graphviz, JSON nodes and links, CSV edges.",
+)
+@click.option(
+    "--out",
+    type=click.File("w", encoding="utf-8", atomic=True),
+    default="-",
+    help="File to write; standard output unless given.",
+)
+@study_option
+@scenario_option
+@names_option
+@warehouse_option
+def export(
+    budget: float,
+    order: str,
+    form: Any,
+    out: Any,
+    study: str | None,
+    scenario: str | None,
+    names: Any,
+    warehouse: Path,
+) -> None:
+    """Write one solved taxonomy as a graph: nodes are tasks, edges run from source to target."""
+    study = the_study(warehouse, study)
+    taxonomy, dictionary = read_one(warehouse, study, scenario, budget, order)
+    out.write(taxonomy_text(taxonomy, dictionary, names, form))

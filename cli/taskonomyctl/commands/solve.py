@@ -1,0 +1,199 @@
+"""`taskonomyctl solve`: the best taxonomy of every budget and order."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from taskonomy_catalogue.errors import SettingRefused
+from taskonomy_catalogue.tasks import TaskDictionary
+from taskonomy_warehouse.dictionary import read_dictionary
+from taskonomy_warehouse.selection.data import Problem, read_problem
+from taskonomy_warehouse.selection.inputs import read_task_values, read_transfer_cost
+from taskonomy_warehouse.selection.results import read_taxonomies, write_taxonomies
+from taskonomy_warehouse.selection.settings import Settings, TransferCost, resolved_tasks
+from taskonomy_warehouse.selection.taxonomy import Taxonomy
+from taskonomy_warehouse.warehouse import reading, require_study, writing
+from taskonomyctl.options import (
+    names_option,
+    output_option,
+    parse_budgets,
+    parse_orders,
+    study_option,
+    tasks_option,
+    the_study,
+    warehouse_option,
+)
+from taskonomyctl.output import print_rows, stderr_console
+from taskonomyctl.taxonomies import taxonomy_record
+
+COLUMNS = ("budget", "order", "status", "objective", "gap", "mean_gain", "mean_quality", "sources")
+INFEASIBLE = 4
+
+
+@click.command()
+@study_option
+@click.option("--budgets", default="1-26", show_default=True, help="Such as 1-26 or 2,4.5,8.")
+@click.option(
+    "--orders", default="1,4,all", show_default=True, help="Most sources per transfer, or all."
+)
+@click.option("--solver", type=click.Choice(["cbc", "highs"]), default="cbc", show_default=True)
+@click.option(
+    "--solver-executable",
+    type=click.Path(path_type=Path),
+    help="Another CBC than the one installed with taskonomy.",
+)
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Per budget; past it the best found is kept as feasible, with its gap.",
+)
+@tasks_option("--source-only", "Tasks that need no solving, on top of the study's own.")
+@tasks_option("--target-only", "Tasks that cannot be labelled in full: nothing starts from them.")
+@tasks_option("--exclude", "Tasks to leave out, with every transfer that stands on one.")
+@tasks_option("--use", "Tasks that the study leaves unused by default.")
+@click.option(
+    "--importance",
+    type=click.Path(path_type=Path),
+    help="Weight of each target: CSV (task,value) or TOML; 1 for the rest.",
+)
+@click.option(
+    "--label-cost",
+    type=click.Path(path_type=Path),
+    help="Cost of supervising each source: CSV (task,value) or TOML; 1 for the rest.",
+)
+@click.option(
+    "--transfer-cost",
+    metavar="VALUE|FILE",
+    help="Cost of a transfer: one number, CSV (task,value) per target, or (target,sources,value).",
+)
+@click.option(
+    "--affinity-exponent",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="The objective adds affinity to this power; the paper's figures were made with 0.5.",
+)
+@click.option(
+    "--sources-serve-themselves",
+    is_flag=True,
+    help="A target chosen as a source is served by its own network.",
+)
+@click.option(
+    "--allow-own-transfer",
+    is_flag=True,
+    help="Take transfers whose sources include their own target.",
+)
+@click.option("--scenario", metavar="NAME", help="Name to keep these settings under.")
+@names_option
+@output_option
+@warehouse_option
+def solve(
+    study: str | None,
+    budgets: str,
+    orders: str,
+    solver: Any,
+    solver_executable: Path | None,
+    time_limit: float | None,
+    scenario: str | None,
+    names: Any,
+    output: str,
+    warehouse: Path,
+    **options: Any,
+) -> int:
+    """Find the best taxonomy of every budget and order, and keep it in the warehouse.
+
+    A budget is the total cost of the sources to label and of the transfers to train. Each is
+    solved to proven optimality: which sources to supervise, and for every target the one transfer
+    that serves it, so that importance-weighted affinity is largest.
+    """
+    study = the_study(warehouse, study)
+    wanted_budgets, wanted_orders = parse_budgets(budgets), parse_orders(orders)
+    with reading(warehouse) as connection:
+        require_study(connection, study)
+        dictionary = read_dictionary(connection, study)
+        settings = _settings(dictionary, options)
+        problem = read_problem(connection, study, settings)
+    taxonomies = _solve_with_progress(
+        problem,
+        wanted_budgets,
+        wanted_orders,
+        solver=solver,
+        executable=solver_executable,
+        time_limit=time_limit,
+    )
+    scenario = scenario or settings.scenario
+    with writing(warehouse) as connection:
+        write_taxonomies(connection, study, scenario, settings, taxonomies)
+        kept = read_taxonomies(
+            connection, study, scenario, budgets=wanted_budgets, max_orders=wanted_orders
+        )
+    records = [taxonomy_record(taxonomy, study, dictionary, names) for taxonomy in kept]
+    print_rows(records, COLUMNS, output)
+    return _say_what_is_infeasible(taxonomies)
+
+
+def _settings(dictionary: TaskDictionary, options: dict[str, Any]) -> Settings:
+    """Turn the options into checked settings, with every task by its id."""
+    for option in ("source_only", "target_only", "exclude", "use"):
+        options[option] = resolved_tasks(options[option], dictionary)
+    for option in ("importance", "label_cost"):
+        path = options[option]
+        options[option] = read_task_values(path, dictionary) if path else {}
+    cost = options["transfer_cost"]
+    options["transfer_cost"] = read_transfer_cost(cost, dictionary) if cost else TransferCost()
+    try:
+        return Settings.model_validate(options)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        option = "--" + str(problem["loc"][0]).replace("_", "-")
+        raise SettingRefused(f"{option} {problem['input']}: {problem['msg']}") from error
+
+
+def _solve_with_progress(
+    problem: Problem, budgets: tuple[float, ...], orders: tuple[str, ...], **how: Any
+) -> list[Taxonomy]:
+    from taskonomy_warehouse.selection.solve import solve_taxonomies  # Pyomo takes a second
+
+    columns = (
+        TextColumn("solving"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("budget {task.fields[budget]} order {task.fields[order]}"),
+        TimeElapsedColumn(),
+    )
+    # No refreshing thread: HiGHS redirects the process's output while it runs.
+    progress = Progress(
+        *columns,
+        console=stderr_console(),
+        transient=True,
+        auto_refresh=False,
+        disable=not sys.stderr.isatty(),
+    )
+    with progress:
+        bar = progress.add_task("", total=len(budgets) * len(orders), budget="", order="")
+
+        def on_solved(taxonomy: Taxonomy) -> None:
+            budget = f"{taxonomy.budget:g}"
+            progress.update(bar, advance=1, budget=budget, order=taxonomy.max_order, refresh=True)
+
+        workers = min(len(orders), os.cpu_count() or 1)
+        return solve_taxonomies(
+            problem, budgets, orders, workers=workers, on_solved=on_solved, **how
+        )
+
+
+def _say_what_is_infeasible(taxonomies: list[Taxonomy]) -> int:
+    reasons = dict.fromkeys(
+        f"budget {t.budget:g}, order {t.max_order}: {t.reason}"
+        for t in taxonomies
+        if t.status == "infeasible"
+    )
+    for reason in reasons:
+        click.echo(f"taskonomyctl: infeasible: {reason}", err=True)
+    return INFEASIBLE if reasons else 0

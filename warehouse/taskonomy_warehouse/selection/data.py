@@ -1,0 +1,168 @@
+"""A study and its settings -> a `Problem`: plain numbers, no database and no solver.
+
+Everything that leaves a transfer out of the integer program happens here, with its reason, so that
+an infeasible request can be explained.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import duckdb
+
+from taskonomy_catalogue.errors import SettingRefused
+from taskonomy_warehouse.dictionary import read_dictionary
+from taskonomy_warehouse.selection.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One transfer the program may choose."""
+
+    transfer_id: int
+    target: str
+    sources: frozenset[str]
+    """Tasks that must be supervised for it; the target itself for its own network."""
+    value: float
+    """r_t · A^γ: what choosing it adds to the objective."""
+    cost: float = 0.0
+    """τ: what choosing it adds to the cost."""
+    own_network: bool = False
+    """The edge t→t: the target served by its own task-specific network."""
+
+    @property
+    def order(self) -> int:
+        """Return the number of sources."""
+        return len(self.sources)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The integer program's data, for every budget. Tasks are in dictionary order."""
+
+    targets: tuple[str, ...]
+    sources: tuple[str, ...]
+    label_cost: Mapping[str, float]
+    """ℓ_s for every source."""
+    candidates: tuple[Candidate, ...]
+    sources_serve_themselves: bool = False
+    left_out: Mapping[str, Counter[str]] = field(default_factory=dict)
+    """Per target, how many of its transfers were left out, by reason."""
+
+    def up_to_order(self, max_order: int | None) -> "Problem":
+        """Return the problem with transfers of at most this many sources; None keeps all."""
+        if max_order is None:
+            return self
+        kept = tuple(c for c in self.candidates if c.order <= max_order)
+        left_out = {target: Counter(reasons) for target, reasons in self.left_out.items()}
+        for candidate in self.candidates:
+            if candidate.order > max_order:
+                reasons = left_out.setdefault(candidate.target, Counter())
+                reasons[f"of an order above {max_order}"] += 1
+        return replace(self, candidates=kept, left_out=left_out)
+
+    @cached_property
+    def by_target(self) -> dict[str, list[int]]:
+        """Return the positions of each target's candidates."""
+        positions: dict[str, list[int]] = {target: [] for target in self.targets}
+        for position, candidate in enumerate(self.candidates):
+            positions[candidate.target].append(position)
+        return positions
+
+
+def undominated(problem: Problem) -> Problem:
+    """Drop every transfer that another beats outright: no more sources, no less value, no dearer.
+
+    Some optimum never uses a dominated transfer, so the optimal objective is unchanged; the
+    program shrinks by two fifths on the paper's set. A target's own network is kept: it is what
+    ``sources_serve_themselves`` speaks of.
+    """
+    kept: list[Candidate] = []
+    for target in problem.targets:
+        rivals = [problem.candidates[position] for position in problem.by_target[target]]
+        rivals.sort(key=lambda c: (-c.value, len(c.sources), c.cost, sorted(c.sources)))
+        survivors: list[Candidate] = []
+        for candidate in rivals:
+            beaten = any(
+                s.sources <= candidate.sources and s.cost <= candidate.cost for s in survivors
+            )
+            if candidate.own_network or not beaten:
+                survivors.append(candidate)
+        kept.extend(survivors)
+    return replace(problem, candidates=tuple(kept))
+
+
+def read_problem(connection: duckdb.DuckDBPyConnection, study: str, settings: Settings) -> Problem:
+    """Build the problem of a study under settings.
+
+    The targets are the tasks whose role asks for it and that some transfer was measured for.
+
+    Raises:
+        SettingRefused: the settings leave no target or no source.
+    """
+    dictionary = read_dictionary(connection, study)
+    role = {task.id: settings.role(task.id, task.role) for task in dictionary}
+    rows = connection.execute(
+        "SELECT transfer_id, target, kind, sources, from_own_encoder, affinity "
+        "FROM measured_transfer WHERE study = ? ORDER BY transfer_id",
+        [study],
+    ).fetchall()
+    measured = {row[1] for row in rows}
+    targets = tuple(
+        t.id for t in dictionary if role[t.id] in ("both", "target-only") and t.id in measured
+    )
+    sources = tuple(t.id for t in dictionary if role[t.id] in ("both", "source-only"))
+    if not targets or not sources:
+        raise SettingRefused(
+            f"study {study!r} is left with {len(targets)} targets and {len(sources)} sources; "
+            "exclude fewer tasks"
+        )
+    candidates: list[Candidate] = []
+    left_out: dict[str, Counter[str]] = {target: Counter() for target in targets}
+    for transfer_id, target, kind, on, from_own_encoder, affinity in rows:
+        if target not in left_out:
+            continue
+        reason = _reason_to_leave_out(
+            kind, set(on) - set(sources), from_own_encoder, affinity, settings
+        )
+        if reason:
+            left_out[target][reason] += 1
+            continue
+        own_network = kind == "task-specific"
+        candidates.append(
+            Candidate(
+                transfer_id=transfer_id,
+                target=target,
+                sources=frozenset(on),
+                value=settings.importance.get(target, 1.0) * affinity**settings.affinity_exponent,
+                cost=0.0 if own_network else settings.transfer_cost.of(target, on),
+                own_network=own_network,
+            )
+        )
+    return Problem(
+        targets=targets,
+        sources=sources,
+        label_cost={source: settings.label_cost.get(source, 1.0) for source in sources},
+        candidates=tuple(candidates),
+        sources_serve_themselves=settings.sources_serve_themselves,
+        left_out=left_out,
+    )
+
+
+def _reason_to_leave_out(
+    kind: str,
+    barred: set[str],
+    from_own_encoder: bool,
+    affinity: float | None,
+    settings: Settings,
+) -> str | None:
+    if kind == "scratch":
+        return "trained from scratch"
+    if affinity is None:
+        return "measured and not ranked"
+    if from_own_encoder and not settings.allow_own_transfer:
+        return "from the target's own encoder"
+    if barred:
+        return f"on a task that may not be a source ({', '.join(sorted(barred))})"
+    return None

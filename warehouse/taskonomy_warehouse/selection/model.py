@@ -1,0 +1,102 @@
+"""The boolean integer program in Pyomo, one named piece per formula.
+
+Zamir et al. 2018, section 3.4, with the per-source form of its first constraint: x_e ≤ y_s for each
+source s of e is tighter than |sources|·x_e ≤ Σ y_s, and branch and bound hardly branches with it.
+
+    x_e ∈ {0,1}  transfer e is chosen        y_s ∈ {0,1}  source s is supervised
+"""
+
+import pyomo.environ as pyo
+
+from taskonomy_warehouse.selection.data import Problem
+
+
+def create_taxonomy_model(problem: Problem) -> pyo.ConcreteModel:
+    """Return the program whose optimum is the best taxonomy within ``model.budget``.
+
+    The budget is a mutable parameter: the model is built once and solved for every budget.
+    """
+    model = _with_variables(problem)
+    model.budget = pyo.Param(mutable=True, domain=pyo.Reals, initialize=0.0)
+    total_affinity(model, problem)
+    _add_structure(model, problem)
+    within_budget(model, problem)
+    return model
+
+
+def create_cheapest_model(problem: Problem) -> pyo.ConcreteModel:
+    """Return the program whose optimum is the smallest budget that serves every target."""
+    model = _with_variables(problem)
+    model.cheapest = pyo.Objective(expr=_cost(model, problem), sense=pyo.minimize)
+    _add_structure(model, problem)
+    return model
+
+
+def total_affinity(model: pyo.ConcreteModel, problem: Problem) -> None:
+    """Maximise Σ_e r_t(e)·A_e^γ·x_e."""
+    values = (c.value * model.x[e] for e, c in enumerate(problem.candidates))
+    model.total_affinity = pyo.Objective(expr=pyo.quicksum(values), sense=pyo.maximize)
+
+
+def sources_are_chosen(model: pyo.ConcreteModel, problem: Problem) -> None:
+    """x_e ≤ y_s for every source s of every transfer e."""
+    pairs = [(e, s) for e, c in enumerate(problem.candidates) for s in sorted(c.sources)]
+
+    def rule(model: pyo.ConcreteModel, e: int, source: str) -> object:
+        return model.x[e] <= model.y[source]
+
+    model.sources_are_chosen = pyo.Constraint(pairs, rule=rule)
+
+
+def one_transfer_per_target(model: pyo.ConcreteModel, problem: Problem) -> None:
+    """Σ_{e→t} x_e = 1 for every target t. A target without candidates makes it infeasible."""
+
+    def rule(model: pyo.ConcreteModel, target: str) -> object:
+        positions = problem.by_target[target]
+        if not positions:
+            return pyo.Constraint.Infeasible
+        return pyo.quicksum(model.x[e] for e in positions) == 1
+
+    model.one_transfer_per_target = pyo.Constraint(problem.targets, rule=rule)
+
+
+def within_budget(model: pyo.ConcreteModel, problem: Problem) -> None:
+    """Σ_s ℓ_s·y_s + Σ_e τ_e·x_e ≤ budget."""
+    model.within_budget = pyo.Constraint(expr=_cost(model, problem) <= model.budget)
+
+
+def sources_serve_themselves(model: pyo.ConcreteModel, problem: Problem) -> None:
+    """y_t ≤ x_{t→t} for every source t that is a target: its own network serves it once supervised.
+
+    A target whose own network was not measured cannot be supervised then.
+    """
+    own: dict[str, list[int]] = {t: [] for t in problem.targets if t in set(problem.sources)}
+    for position, candidate in enumerate(problem.candidates):
+        if candidate.own_network:
+            own[candidate.target].append(position)
+
+    def rule(model: pyo.ConcreteModel, target: str) -> object:
+        return model.y[target] <= pyo.quicksum(model.x[e] for e in own[target])
+
+    model.sources_serve_themselves = pyo.Constraint(list(own), rule=rule)
+
+
+def _with_variables(problem: Problem) -> pyo.ConcreteModel:
+    model = pyo.ConcreteModel()
+    model.x = pyo.Var(range(len(problem.candidates)), domain=pyo.Binary)
+    model.y = pyo.Var(problem.sources, domain=pyo.Binary)
+    return model
+
+
+def _add_structure(model: pyo.ConcreteModel, problem: Problem) -> None:
+    """Add what makes a choice a taxonomy, whatever it costs."""
+    sources_are_chosen(model, problem)
+    one_transfer_per_target(model, problem)
+    if problem.sources_serve_themselves:
+        sources_serve_themselves(model, problem)
+
+
+def _cost(model: pyo.ConcreteModel, problem: Problem) -> object:
+    labels = [problem.label_cost[s] * model.y[s] for s in problem.sources]
+    transfers = [c.cost * model.x[e] for e, c in enumerate(problem.candidates) if c.cost]
+    return pyo.quicksum(labels + transfers)

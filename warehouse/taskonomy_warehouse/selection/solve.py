@@ -1,0 +1,140 @@
+"""The sweep: every budget of every order limit, each model built once and re-solved."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+import pyomo.environ as pyo
+
+from taskonomy_warehouse.selection.data import Candidate, Problem, undominated
+from taskonomy_warehouse.selection.explain import why_infeasible
+from taskonomy_warehouse.selection.model import create_taxonomy_model
+from taskonomy_warehouse.selection.solvers import (
+    Answer,
+    Solver,
+    SolverFailed,
+    SolverName,
+    create_solver,
+)
+from taskonomy_warehouse.selection.taxonomy import TOLERANCE, Taxonomy, order_limit
+
+
+def solve_taxonomies(
+    problem: Problem,
+    budgets: Sequence[float],
+    max_orders: Sequence[str],
+    *,
+    solver: SolverName = "cbc",
+    executable: Path | None = None,
+    time_limit: float | None = None,
+    workers: int = 1,
+    on_solved: Callable[[Taxonomy], None] = lambda _: None,
+) -> list[Taxonomy]:
+    """Solve every budget of every order limit, each to proven optimality.
+
+    Args:
+        problem: what may be chosen, see `read_problem`.
+        budgets: totals of label and transfer cost, fractions allowed.
+        max_orders: order limits, ``"1"``, ``"4"``, … or ``"all"``.
+        solver: ``cbc`` or ``highs``.
+        executable: another CBC than the bundled one.
+        time_limit: seconds for one budget; past it the best found is returned as ``feasible``.
+        workers: order limits solved at a time, each by a CBC process of its own. HiGHS runs in
+            this process and Pyomo redirects the process's output around it: one at a time.
+        on_solved: called after each solve, from the thread that solved it.
+
+    Returns:
+        One taxonomy per order limit and budget, in the order asked for.
+
+    Raises:
+        SolverFailed: a solver ended without an answer, or with one that breaks the problem.
+    """
+
+    def sweep(max_order: str) -> list[Taxonomy]:
+        limited = problem.up_to_order(order_limit(max_order))
+        own_solver = create_solver(solver, executable)
+        taxonomies = []
+        for taxonomy in _sweep_budgets(limited, budgets, max_order, own_solver, time_limit):
+            on_solved(taxonomy)
+            taxonomies.append(taxonomy)
+        return taxonomies
+
+    with ThreadPoolExecutor(workers if solver == "cbc" else 1) as pool:
+        return list(chain.from_iterable(pool.map(sweep, max_orders)))
+
+
+def _sweep_budgets(
+    problem: Problem,
+    budgets: Sequence[float],
+    max_order: str,
+    solver: Solver,
+    time_limit: float | None,
+) -> Iterator[Taxonomy]:
+    reduced = undominated(problem)
+    model = create_taxonomy_model(reduced) if all(reduced.by_target.values()) else None
+    for budget in budgets:
+        started = time.perf_counter()
+        answer = Answer(status="infeasible", bound=None)
+        if model is not None:
+            model.budget.set_value(budget)
+            answer = solver.solve(model, time_limit)
+        seconds = time.perf_counter() - started
+        if answer.status == "infeasible":
+            reason = why_infeasible(problem, budget, solver)
+            yield Taxonomy(
+                budget=budget,
+                max_order=max_order,
+                status="infeasible",
+                solver=solver.label,
+                seconds=seconds,
+                reason=reason,
+            )
+        else:
+            chosen = _chosen(model, reduced)
+            yield _taxonomy(reduced, chosen, budget, max_order, answer, solver.label, seconds)
+
+
+def _chosen(model: pyo.ConcreteModel, problem: Problem) -> tuple[Candidate, ...]:
+    return tuple(c for e, c in enumerate(problem.candidates) if pyo.value(model.x[e]) > 0.5)
+
+
+def _taxonomy(
+    problem: Problem,
+    chosen: tuple[Candidate, ...],
+    budget: float,
+    max_order: str,
+    answer: Answer,
+    solver: str,
+    seconds: float,
+) -> Taxonomy:
+    """Recompute objective and cost from the choice itself, and check it against the problem."""
+    needed = frozenset[str]().union(*(c.sources for c in chosen))
+    sources = tuple(s for s in problem.sources if s in needed)
+    cost = sum(problem.label_cost[s] for s in sources) + sum(c.cost for c in chosen)
+    objective = sum(c.value for c in chosen)
+    if [c.target for c in chosen] != list(problem.targets) or cost > budget + TOLERANCE:
+        raise SolverFailed(
+            f"{solver} returned a choice that breaks the problem at budget {budget:g}, "
+            f"order {max_order}: {len(chosen)} transfers for {len(problem.targets)} targets, "
+            f"cost {cost:g}"
+        )
+    bound = objective if answer.bound is None else max(answer.bound, objective)
+    if answer.status == "optimal" and bound > objective + TOLERANCE * max(1.0, objective):
+        raise SolverFailed(
+            f"{solver} calls {objective:.9f} optimal and proves only {bound:.9f} "
+            f"at budget {budget:g}, order {max_order}"
+        )
+    return Taxonomy(
+        budget=budget,
+        max_order=max_order,
+        status=answer.status,
+        solver=solver,
+        seconds=seconds,
+        objective=objective,
+        bound=bound,
+        cost=cost,
+        sources=sources,
+        transfers=chosen,
+    )

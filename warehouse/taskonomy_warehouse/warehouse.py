@@ -1,0 +1,216 @@
+"""The warehouse file: created, brought to the current schema, opened to write or to read.
+
+One process writes at a time; DuckDB's own file lock keeps it so. Readers open the file read-only
+and any DuckDB client can: tables, views and their comments live in the file itself.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+
+from taskonomy_catalogue.errors import NotFound, TaskonomyError, did_you_mean
+
+SCHEMA_VERSION = 1
+"""Raised whenever a table changes; a warehouse of a later version is refused, not guessed at."""
+
+TABLES = (
+    "schema_version",
+    "study",
+    "task",
+    "transfer",
+    "published_measurement",
+    "scenario",
+    "taxonomy",
+    "taxonomy_source",
+    "taxonomy_edge",
+)
+VIEWS = (  # each after those it reads
+    "affinity",
+    "gain",
+    "quality",
+    "measured_transfer",
+    "affinity_matrix",
+    "task_similarity",
+    "beam",
+    "coverage",
+    "taxonomy_choice",
+    "taxonomy_curve",
+)
+
+
+class WarehouseBusy(TaskonomyError):
+    """Another process holds the warehouse open; the message says how to go on."""
+
+    exit_code = 6
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse to write, creating it or bringing its schema up to date first.
+
+    Raises:
+        WarehouseBusy: another process has it open.
+        TaskonomyError: the file is not a warehouse, or a later version wrote it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = _connected(path, read_only=False)
+    try:
+        with transaction(connection):
+            _bring_up_to_date(connection, path)
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def reading(path: Path, may_write: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse read-only, with no access to other files or the network.
+
+    Args:
+        path: the warehouse file.
+        may_write: the one other file that COPY may write.
+
+    Raises:
+        NotFound: there is no such file.
+        WarehouseBusy: another process is writing to it.
+        TaskonomyError: the file is not a warehouse, or a later version wrote it.
+    """
+    if not path.is_file():
+        raise NotFound(
+            f"no warehouse at {path}; `taskonomyctl import published` makes one, "
+            "--warehouse PATH or TASKONOMY_WAREHOUSE names another"
+        )
+    connection = _connected(path, read_only=True, may_write=may_write)
+    try:
+        if _version(connection, path) != SCHEMA_VERSION:
+            raise TaskonomyError(
+                f"{path} has an older schema; any command that writes to it brings it up to date"
+            )
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what the block did, or nothing of it."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]
+) -> None:
+    """Insert rows into a table in one statement; the values stand in the table's column order.
+
+    They travel as one JSON text: as Python lists, DuckDB would look for pandas at every value.
+    """
+    columns = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
+        "ORDER BY column_index",
+        [table],
+    ).fetchall()
+    names = [name for name, _ in columns]
+    records = json.dumps([dict(zip(names, row, strict=True)) for row in rows], allow_nan=False)
+    connection.execute(
+        f"INSERT INTO {table} SELECT unnest(from_json(?, ?), max_depth := 2)",
+        [records, json.dumps([dict(columns)])],
+    )
+
+
+def sql(folder: str, name: str) -> str:
+    """Return the text of ``sql/<folder>/<name>.sql``."""
+    file = resources.files("taskonomy_warehouse") / "sql" / folder / f"{name}.sql"
+    return file.read_text(encoding="utf-8")
+
+
+def audits() -> list[str]:
+    """Return the names of the audits: queries that must return no row."""
+    folder = resources.files("taskonomy_warehouse") / "sql" / "audits"
+    return sorted(f.name.removesuffix(".sql") for f in folder.iterdir() if f.name.endswith(".sql"))
+
+
+def studies(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of the studies, in alphabetical order."""
+    rows = connection.execute("SELECT study FROM study ORDER BY study").fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def require_study(connection: duckdb.DuckDBPyConnection, study: str) -> None:
+    """Check that the study is there.
+
+    Raises:
+        NotFound: it is not; the message names the ones that are.
+    """
+    names = studies(connection)
+    if study not in names:
+        known = f"it holds {', '.join(names)}" if names else "it holds none"
+        raise NotFound(
+            f"no study {study!r} in this warehouse ({known}){did_you_mean(study, names)}"
+        )
+
+
+def _connected(
+    path: Path, *, read_only: bool, may_write: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    try:
+        connection = duckdb.connect(path, read_only=read_only, config=config)
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise WarehouseBusy(
+                f"{path} is in use by another process; try again when it has finished, "
+                "or close the client that has it open"
+            ) from error
+        raise TaskonomyError(f"{path} cannot be opened as a warehouse: {error}") from error
+    except duckdb.Error as error:
+        raise TaskonomyError(f"{path} cannot be opened as a warehouse: {error}") from error
+    if read_only:
+        if may_write:
+            connection.execute("SET allowed_paths = [?]", [str(may_write)])
+        connection.execute("SET enable_external_access = false")
+    return connection
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    version = _version(connection, path)
+    if version == SCHEMA_VERSION:
+        return
+    for table in TABLES:
+        connection.execute(sql("tables", table))
+    for view in VIEWS:
+        connection.execute(sql("views", view))
+    connection.execute(
+        "INSERT INTO schema_version VALUES (?, now() AT TIME ZONE 'UTC')", [SCHEMA_VERSION]
+    )
+
+
+def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """Return the file's schema version, 0 for an empty file."""
+    tables = {
+        row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    }
+    if not tables:
+        return 0
+    if "schema_version" not in tables:
+        raise TaskonomyError(f"{path} is a DuckDB file, and not a taskonomy warehouse")
+    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
+    version = int(row[0]) if row and row[0] is not None else 0
+    if version > SCHEMA_VERSION:
+        raise TaskonomyError(
+            f"{path} was written by a later version of taskonomy (schema {version}, this one knows "
+            f"{SCHEMA_VERSION}); upgrade taskonomy to read it"
+        )
+    return version
