@@ -77,8 +77,12 @@ def problems(
         model: the class the document was validated against; its fields are what is suggested.
         meanings: what each regular expression of the spec stands for, in words.
     """
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    blamed = {detail["loc"][:-1] for detail in details}
+    for detail in details:
         place = _path(detail["loc"])
+        if detail["type"] == "too_short" and detail["loc"] in blamed:
+            continue  # the list is only short of the entries that are refused themselves
         if detail["type"] == "broken_rules":
             for rule in detail["ctx"]["problems"]:
                 yield Problem(_joined(place, rule.field), rule.message)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field
 
 from taskonomy_catalogue.refusals import Problem, SpecModel
-from taskonomy_catalogue.tasks import MAX_TASKS
+from taskonomy_catalogue.tasks import MAX_TASKS, TASK_ID_PATTERN
 
 Stage = Literal["task-specific", "scratch", "first-order", "higher-order", "affinity", "taxonomy"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -53,6 +53,7 @@ MEANINGS = {
     _PLACE: "a place; write a path or a URI such as s3://bucket/folder, without blanks",
     _PLACE_OR_NONE: "a place; write a path or a URI such as s3://bucket/folder, without blanks",
     _WORD: "a name; leave out the blanks around it",
+    TASK_ID_PATTERN: "a task id; write lower-case letters, digits and inner hyphens, at most 40",
 }
 """What each pattern asks for, in words. RE2 syntax without look-ahead, as the API server's is."""
 

@@ -35,10 +35,8 @@ OutputKind = Literal["image", "class-map", "embedding", "vector", "classes", "re
 Loss = Literal["l1", "l2", "cross-entropy", "metric-learning", "none"]
 NameStyle = Literal["ours", "published", "title"]
 
-TaskId = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"),
-]
+TASK_ID_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+TaskId = Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
 """Lower-case letters, digits and inner hyphens, 40 at most: fits a file name and a label value."""
 
 GROUP_TITLES: dict[Group, str] = {

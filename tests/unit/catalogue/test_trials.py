@@ -1,0 +1,571 @@
+"""Trials: which a study has, what they are called, what they wait for."""
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from math import comb
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from taskonomy_catalogue.errors import SettingRefused
+from taskonomy_catalogue.study import Study, parse_study
+from taskonomy_catalogue.study_parts import Transfers
+from taskonomy_catalogue.trials import (
+    Trial,
+    canonical_json,
+    count_trials,
+    digest,
+    enumerate_trials,
+    higher_order_candidates,
+    scratch_trials,
+    task_specific_trials,
+    transfer_trials,
+    untrained_encoder_digest,
+    upstream,
+)
+
+CATALOGUE = Path(__file__).parents[3] / "catalogue"
+THREE = ["normals", "reshading", "curvature"]
+
+
+def study(**spec: object) -> Study:
+    document = {
+        "apiVersion": "taskonomy.dev/v1alpha1",
+        "kind": "Study",
+        "metadata": {"name": "small"},
+        "spec": {"data": {"dataset": "s3://rooms/v1"}} | spec,
+    }
+    return parse_study(document, origin="study.yaml")
+
+
+def three(**spec: object) -> Study:
+    return study(
+        **{"tasks": {"subset": [*THREE, "random"]}, "transfers": {"orders": [1, 2]}} | spec
+    )
+
+
+def shuffled_ranking(of: Study, seed: int = 0) -> dict[str, list[str]]:
+    draw = random.Random(seed)
+    sources = [task.id for task in of.sources()]
+    return {target.id: draw.sample(sources, len(sources)) for target in of.targets()}
+
+
+# --- how many ----------------------------------------------------------------------------------
+
+SOURCES, TARGETS, UNTRAINED = 26, 22, 1
+
+
+def test_the_papers_trials_are_as_many_as_combinatorics_says() -> None:
+    paper = study()
+    trials = list(enumerate_trials(paper, shuffled_ranking(paper)))
+    by_order = Counter(trial.order for trial in trials)
+    assert by_order == {
+        0: (SOURCES - UNTRAINED) + TARGETS,
+        1: TARGETS * SOURCES,  # 24 other tasks, random, own encoder
+        2: TARGETS * comb(5, 2),
+        3: TARGETS * comb(5, 3),
+        4: TARGETS * comb(6, 4),
+    }
+    assert Counter(trial.stage for trial in trials) == {
+        "task-specific": 25,
+        "scratch": 22,
+        "first-order": 572,
+        "higher-order": 220 + 220 + 330,
+    }
+    assert len({digest(trial) for trial in trials}) == len(trials)
+
+
+def test_from_order_five_on_one_transfer_a_target() -> None:
+    paper = study(transfers={"orders": [1, 5, 6, 24]})
+    ranking = shuffled_ranking(paper)
+    for order in (5, 6, 24):
+        trials = list(transfer_trials(paper, order, ranking))
+        assert len(trials) == TARGETS
+        for trial in trials:
+            best = [s for s in ranking[trial.target.id] if s != trial.target.id][:order]
+            assert trial.sources == tuple(sorted(best))
+
+
+COUNTED: dict[str, dict[str, object]] = {
+    "the paper": {},
+    "seeds": {
+        "training": {
+            "taskSpecific": {"seeds": [3, 4]},
+            "scratch": {"seeds": [0, 1, 2]},
+            "transfer": {"seeds": [5, 6]},
+        }
+    },
+    "narrow beam": {"transfers": {"orders": [1, 2, 4], "candidates": "beam", "beamWidth": 3}},
+    "every pair": {"transfers": {"orders": [1, 2], "candidates": "exhaustive"}},
+    "pairs alone": {"transfers": {"orders": [2], "candidates": "exhaustive"}},
+    "own encoder never": {"transfers": {"orders": [1], "ownEncoder": "never"}},
+    "own encoder always": {"transfers": {"orders": [1, 2], "ownEncoder": "every-order"}},
+    "few sources": {
+        "tasks": {"subset": [*THREE, "jigsaw", "depth"], "targetOnly": ["depth"]},
+        "transfers": {"orders": [1, 2, 3]},
+    },
+}
+
+
+@pytest.mark.parametrize("spec", COUNTED.values(), ids=COUNTED.keys())
+def test_trials_are_counted_without_listing_them(spec: dict[str, object]) -> None:
+    asked = study(**spec)
+    listed = Counter(trial.stage for trial in enumerate_trials(asked, shuffled_ranking(asked)))
+    assert {stage: n for stage, n in count_trials(asked).items() if n} == listed
+
+
+def test_a_target_that_is_no_source_has_its_own_network_and_no_own_transfer() -> None:
+    asked = study(tasks={"subset": THREE, "targetOnly": ["curvature"]}, transfers={"orders": [1]})
+    assert [t.target.id for t in task_specific_trials(asked)] == sorted(THREE)
+    onto = [t.sources for t in transfer_trials(asked, 1) if t.target.id == "curvature"]
+    assert onto == [("normals",), ("reshading",)]
+
+
+# --- which, and in which order -----------------------------------------------------------------
+
+
+def test_a_small_study_whole() -> None:
+    ranking = {"curvature": ["normals", "curvature", "random", "reshading"]}
+    assert [trial.title for trial in enumerate_trials(three(), ranking)] == [
+        "task-specific curvature",
+        "task-specific normals",
+        "task-specific reshading",
+        "scratch curvature",
+        "scratch normals",
+        "scratch reshading",
+        "transfer random → curvature",
+        "transfer curvature → curvature",
+        "transfer normals → curvature",
+        "transfer reshading → curvature",
+        "transfer random → normals",
+        "transfer curvature → normals",
+        "transfer normals → normals",
+        "transfer reshading → normals",
+        "transfer random → reshading",
+        "transfer curvature → reshading",
+        "transfer normals → reshading",
+        "transfer reshading → reshading",
+        "transfer normals+random → curvature",
+        "transfer normals+reshading → curvature",
+        "transfer random+reshading → curvature",
+    ]
+
+
+def test_higher_orders_appear_as_targets_are_ranked() -> None:
+    asked, full = three(), shuffled_ranking(three())
+    before = [digest(trial) for trial in enumerate_trials(asked)]
+    some = {target: full[target] for target in ("normals",)}
+    between = {digest(trial) for trial in enumerate_trials(asked, some)}
+    after = [digest(trial) for trial in enumerate_trials(asked, full)]
+    assert after[: len(before)] == before
+    assert set(before) < between < set(after)
+
+
+def test_the_exhaustive_policy_needs_no_ranking() -> None:
+    asked = three(transfers={"orders": [2], "candidates": "exhaustive"})
+    names = sorted([*THREE, "random"])
+    assert {(t.target.id, t.sources) for t in transfer_trials(asked, 2)} == {
+        (target, pair) for target in THREE for pair in combinations(names, 2) if target not in pair
+    }
+
+
+@pytest.mark.parametrize(
+    ("ranking", "word"),
+    [
+        ({"random": ["normals"]}, "no target 'random'"),
+        ({"normls": ["normals"]}, "did you mean 'normals'"),
+        ({"normals": ["reshadng"]}, "did you mean 'reshading'"),
+        ({"normals": ["depth"]}, "no source of study 'small'"),
+        ({"normals": ["reshading", "reshading"]}, "'reshading' twice"),
+    ],
+)
+def test_a_ranking_of_something_else_is_refused(ranking: dict[str, list[str]], word: str) -> None:
+    with pytest.raises(SettingRefused, match=word):
+        list(transfer_trials(three(), 2, ranking))
+
+
+LETTERS = list("abcdefgh")
+
+
+@pytest.mark.parametrize(
+    ("policy", "order", "expected"),
+    [
+        (Transfers(), 2, list(combinations("abcde", 2))),
+        (Transfers(), 3, list(combinations("abcde", 3))),
+        (Transfers(), 4, list(combinations("abcdef", 4))),
+        (Transfers(), 5, [tuple("abcde")]),
+        (Transfers(), 8, [tuple("abcdefgh")]),
+        (Transfers(), 9, []),
+        (Transfers(candidates="beam", beam_width=3), 2, list(combinations("abc", 2))),
+        (Transfers(candidates="beam", beam_width=3), 4, [tuple("abcd")]),
+        (Transfers(candidates="exhaustive"), 2, list(combinations("abcdefgh", 2))),
+    ],
+)
+def test_which_combinations_are_tried(
+    policy: Transfers, order: int, expected: list[tuple[str, ...]]
+) -> None:
+    assert list(higher_order_candidates("t", LETTERS, order, policy)) == expected
+
+
+def test_better_combinations_come_first_each_in_canonical_order() -> None:
+    found = list(higher_order_candidates("t", ["d", "b", "c"], 2, Transfers()))
+    assert found == [("b", "d"), ("c", "d"), ("b", "c")]
+
+
+def test_the_own_encoder_gives_its_place_in_the_beam_to_the_next() -> None:
+    found = set(higher_order_candidates("b", LETTERS, 2, Transfers()))
+    assert found == set(combinations("acdef", 2))
+    every = Transfers(own_encoder="every-order")
+    assert set(higher_order_candidates("b", LETTERS, 2, every)) == set(combinations("abcde", 2))
+
+
+@given(
+    ranked=st.lists(st.sampled_from("abcdefghijkl"), unique=True),
+    order=st.integers(1, 8),
+    width=st.integers(1, 12),
+)
+def test_candidates_are_distinct_sorted_and_from_the_best(
+    ranked: Sequence[str], order: int, width: int
+) -> None:
+    policy = Transfers(candidates="beam", beam_width=width)
+    found = list(higher_order_candidates("z", ranked, order, policy))
+    best = ranked if order == 1 else ranked[: max(width, order)]
+    assert len(found) == comb(len(best), order)
+    assert len(set(found)) == len(found)
+    assert all(list(c) == sorted(set(c)) and set(c) <= set(best) for c in found)
+
+
+# --- what a trial is made of -------------------------------------------------------------------
+
+
+def test_a_transfer_is_taught_on_a_fraction_and_its_sources_on_everything() -> None:
+    trials = list(enumerate_trials(three(), shuffled_ranking(three())))
+    fractions = {(trial.kind, trial.data.fraction) for trial in trials}
+    assert fractions == {("task-specific", 1.0), ("scratch", 0.02), ("transfer", 0.02)}
+
+
+def test_each_stage_is_trained_as_the_study_says() -> None:
+    asked = study(training={"transfer": {"steps": 9, "batchSizes": {"rgb2sfnorm": 4}}})
+    by_title = {t.title: t for t in enumerate_trials(asked, shuffled_ranking(asked))}
+    own = by_title["task-specific egomotion"].optimiser
+    assert (own.batch_size, own.epochs, own.steps, own.weight_decay) == (8, 30, None, 2e-6)
+    first = by_title["transfer jigsaw → normals"].optimiser
+    assert (first.batch_size, first.epochs, first.steps, first.weight_decay) == (4, None, 9, 1e-5)
+    assert by_title["transfer jigsaw → depth"].optimiser.batch_size == 32
+    higher = {t.optimiser.weight_decay for t in by_title.values() if t.order > 1}
+    assert higher == {1e-6}
+
+
+def test_a_transfer_waits_for_its_trained_sources_alone() -> None:
+    asked = three()
+    own = {trial.target.id: digest(trial) for trial in task_specific_trials(asked)}
+    waits = {
+        trial.title: upstream(trial)
+        for trial in enumerate_trials(asked, {"curvature": ["reshading", "normals", "random"]})
+    }
+    assert waits["transfer normals → curvature"] == (own["normals"],)
+    assert waits["transfer normals+reshading → curvature"] == (own["normals"], own["reshading"])
+    assert waits["transfer normals+random → curvature"] == (own["normals"],)
+    assert waits["transfer random → curvature"] == ()
+    assert waits["scratch curvature"] == waits["task-specific curvature"] == ()
+
+
+def test_with_several_seeds_transfers_start_from_the_first_encoders() -> None:
+    asked = three(training={"taskSpecific": {"seeds": [7, 8]}, "transfer": {"seeds": [1, 2]}})
+    first = {digest(trial) for trial in task_specific_trials(asked) if trial.seed == 7}
+    transfers = list(transfer_trials(asked, 1))
+    assert {seed for trial in transfers for seed in [trial.seed]} == {1, 2}
+    assert {name for trial in transfers for name in upstream(trial)} == first
+    seeds = {e.initial_seed for trial in transfers for e in trial.encoders if not e.is_trained}
+    assert seeds == {7}
+
+
+def test_random_projections_are_known_by_architecture_and_seed() -> None:
+    known = {
+        untrained_encoder_digest(encoder, seed)
+        for encoder in ("resnet50", "tiny")
+        for seed in (0, 1)
+    }
+    assert len(known) == 4
+    written = b'{"encoder":"tiny","kind":"untrained","seed":1}'
+    assert untrained_encoder_digest("tiny", 1) == hashlib.sha256(written).hexdigest()
+
+
+# --- digests -----------------------------------------------------------------------------------
+
+TRIAL: dict[str, Any] = {
+    "kind": "transfer",
+    "target": {
+        "id": "curvature",
+        "folder": "principal_curvature",
+        "images": 1,
+        "output": {"kind": "image", "channels": 2, "stride": 1},
+        "loss": "l2",
+    },
+    "encoders": [
+        {"task": "normals", "digest": "a" * 64},
+        {"task": "random", "digest": "b" * 64, "initial_seed": 0},
+    ],
+    "model": {"encoder": "resnet50", "decoder": "paper", "image_size": 256},
+    "optimiser": {
+        "epochs": 30,
+        "batch_size": 32,
+        "learning_rate": 1e-4,
+        "weight_decay": 1e-6,
+        "lr_decay_step": 5000,
+        "lr_decay_factor": 0.1,
+        "patience": 0,
+    },
+    "data": {"identity": "rooms é", "layout": "taskonomy", "splits": "medium", "fraction": 0.02},
+    "seed": 0,
+}
+
+GOLDEN = "ff0c421c69c50c3ee68492b0ab6c9c0c1ee52113b2cc86604aa22c7ff690fafd"
+
+
+def changed(path: str, value: object) -> dict[str, Any]:
+    """Return the content of TRIAL with one value changed; None removes it."""
+    content = json.loads(json.dumps(TRIAL))
+    *parents, last = path.split(".")
+    part: Any = content
+    for step in parents:
+        part = part[int(step)] if step.isdigit() else part[step]
+    if value is None:
+        del part[last]
+    else:
+        part[last] = value
+    return content  # type: ignore[no-any-return]
+
+
+def shuffled(content: Any, draw: random.Random) -> Any:
+    """Return the same mapping with the fields of every level in another order."""
+    if isinstance(content, dict):
+        keys = draw.sample(list(content), len(content))
+        return {key: shuffled(content[key], draw) for key in keys}
+    return content
+
+
+def test_the_digest_of_a_trial_is_pinned() -> None:
+    # If this fails, every network trained so far would be trained again: add options so that
+    # their absence leaves the canonical JSON as it is.
+    assert digest(Trial.model_validate(TRIAL)) == GOLDEN
+
+
+def test_the_canonical_json_is_the_documented_one() -> None:
+    text = canonical_json(Trial.model_validate(TRIAL))
+    plain = json.dumps(TRIAL, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert text == plain
+    assert "rooms é" in text
+    assert "0.0001" in text
+    assert hashlib.sha256(text.encode()).hexdigest() == GOLDEN
+
+
+def test_another_process_with_another_hash_seed_finds_the_same_digest() -> None:
+    program = (
+        "import sys; from taskonomy_catalogue.trials import Trial, digest;"
+        "print(digest(Trial.model_validate_json(sys.stdin.read())))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(TRIAL),
+        env={"PYTHONPATH": str(CATALOGUE), "PYTHONHASHSEED": "12345"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == GOLDEN
+
+
+@given(seed=st.integers(0, 10_000))
+def test_the_order_of_fields_does_not_matter(seed: int) -> None:
+    assert digest(Trial.model_validate(shuffled(TRIAL, random.Random(seed)))) == GOLDEN
+
+
+def test_the_order_of_sources_does_not_matter() -> None:
+    other = TRIAL | {"encoders": TRIAL["encoders"][::-1]}
+    assert digest(Trial.model_validate(other)) == GOLDEN
+    assert Trial.model_validate(other).sources == ("normals", "random")
+
+
+CHANGES: dict[str, object] = {
+    "target.id": "normals",
+    "target.folder": "curvature",
+    "target.images": 2,
+    "target.output.kind": "embedding",
+    "target.output.channels": 3,
+    "target.output.stride": 2,
+    "target.loss": "l1",
+    "encoders.0.task": "depth",
+    "encoders.0.digest": "c" * 64,
+    "encoders.1.initial_seed": 1,
+    "model.encoder": "tiny",
+    "model.decoder": "tiny",
+    "model.image_size": 128,
+    "optimiser.epochs": 31,
+    "optimiser.batch_size": 31,
+    "optimiser.learning_rate": 2e-4,
+    "optimiser.weight_decay": 0.0,
+    "optimiser.lr_decay_step": 0,
+    "optimiser.lr_decay_factor": 0.2,
+    "optimiser.patience": 1,
+    "data.identity": "rooms",
+    "data.layout": "omnidata",
+    "data.splits": "tiny",
+    "data.fraction": 0.03,
+    "seed": 1,
+}
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_any_change_is_another_trial(path: str) -> None:
+    assert digest(Trial.model_validate(changed(path, CHANGES[path]))) != GOLDEN
+
+
+def test_kind_and_kind_of_length_change_the_digest_too() -> None:
+    alone = {**TRIAL, "encoders": []}
+    kinds = {
+        digest(Trial.model_validate(alone | {"kind": k})) for k in ("scratch", "task-specific")
+    }
+    steps = {**TRIAL["optimiser"], "steps": 30}
+    del steps["epochs"]
+    kinds.add(digest(Trial.model_validate(TRIAL | {"optimiser": steps})))
+    assert len(kinds | {GOLDEN}) == 4
+
+
+def leaves(content: Any, place: str = "") -> set[str]:
+    """Return the dotted path of every value in a document."""
+    items = content.items() if isinstance(content, dict) else enumerate(content)
+    return {
+        path
+        for key, value in items
+        for path in (
+            leaves(value, f"{place}{key}.") if isinstance(value, dict | list) else {f"{place}{key}"}
+        )
+    }
+
+
+def test_the_changes_above_reach_every_field_of_a_trial() -> None:
+    other_entries = {"encoders.1.task", "encoders.1.digest"}
+    assert leaves(TRIAL) - other_entries - {"kind"} == set(CHANGES)
+    declared = Trial.model_validate(TRIAL).model_dump(mode="json")
+    absent = {"optimiser.steps", "encoders.0.initial_seed"}
+    assert leaves(declared) - leaves(TRIAL) == absent
+
+
+@given(
+    learning_rate=st.floats(1e-12, 10.0),
+    weight_decay=st.floats(0.0, 1.0),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_what_is_written_reads_back_as_the_same_trial(
+    learning_rate: float, weight_decay: float, seed: int
+) -> None:
+    optimiser = TRIAL["optimiser"] | {"learning_rate": learning_rate, "weight_decay": weight_decay}
+    trial = Trial.model_validate(TRIAL | {"optimiser": optimiser, "seed": seed})
+    again = Trial.model_validate_json(canonical_json(trial))
+    assert again == trial
+    assert digest(again) == digest(trial)
+
+
+@given(one=st.floats(0.0, 1.0), other=st.floats(0.0, 1.0))
+def test_equal_numbers_have_equal_digests_and_others_do_not(one: float, other: float) -> None:
+    a, b = (
+        Trial.model_validate(changed("optimiser.weight_decay", value)) for value in (one, other)
+    )
+    assert (digest(a) == digest(b)) == (one == other)
+
+
+def test_minus_zero_and_whole_numbers_are_the_same_number() -> None:
+    same = [
+        digest(Trial.model_validate(changed("optimiser.weight_decay", value)))
+        for value in (0.0, -0.0, 0)
+    ]
+    assert len(set(same)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "word"),
+    [
+        ("kind", "scratch", "no other trial"),
+        ("encoders", [], "at least one source"),
+        ("encoders.1.task", "normals", "twice"),
+        ("encoders.0.digest", "A" * 64, "pattern"),
+        ("optimiser.epochs", None, "exactly one"),
+        ("optimiser.steps", 3, "exactly one"),
+        ("optimiser.learning_rate", float("nan"), "finite"),
+        ("data.fraction", 0.0, "greater than 0"),
+        ("study", "small", "not permitted"),
+    ],
+)
+def test_what_is_no_trial(path: str, value: object, word: str) -> None:
+    with pytest.raises(ValidationError, match=word):
+        Trial.model_validate(changed(path, value))
+
+
+# --- what does not change a trial --------------------------------------------------------------
+
+
+def digests(of: Study) -> list[str]:
+    return [digest(trial) for trial in enumerate_trials(of, shuffled_ranking(of))]
+
+
+UNRELATED: dict[str, dict[str, object]] = {
+    "resources": {"resources": {"firstOrder": {"gpus": 8, "nodes": {"min": 1, "max": 4}}}},
+    "queue": {"queue": "team-a", "priorityClassName": "low"},
+    "limits": {"retries": 0, "parallelism": 1, "gpuHours": 5},
+    "places": {"artifacts": "s3://elsewhere/x", "tracking": "http://mlflow:5000"},
+    "taxonomy": {"taxonomy": {"budgets": [1], "orders": [2], "allowOwnTransfer": True}},
+    "weights": {
+        "tasks": {
+            "subset": [*THREE, "random"],
+            "importance": {"normals": 2},
+            "labelCost": {"normals": 3},
+        }
+    },
+    "other names for the same tasks": {
+        "tasks": {"subset": ["random", "principal_curvature", "reshade", "rgb2sfnorm"]}
+    },
+    "the same data elsewhere": {
+        "data": {"dataset": "/mnt/copy", "identity": "s3://rooms/v1"},
+    },
+}
+
+
+@pytest.mark.parametrize("spec", UNRELATED.values(), ids=UNRELATED.keys())
+def test_what_does_not_change_a_result_does_not_change_a_trial(spec: dict[str, object]) -> None:
+    assert digests(three(**spec)) == digests(three())
+
+
+def test_a_source_trained_otherwise_makes_other_transfers() -> None:
+    other = three(training={"taskSpecific": {"learningRate": 0.01}})
+    before, after = list(enumerate_trials(three())), list(enumerate_trials(other))
+    same = {a.title for a, b in zip(before, after, strict=True) if digest(a) == digest(b)}
+    assert same == {f"scratch {t}" for t in THREE} | {f"transfer random → {t}" for t in THREE}
+
+
+def test_a_larger_study_finds_the_trials_of_a_smaller_one() -> None:
+    small, large = three(transfers={"orders": [1]}), study(transfers={"orders": [1]})
+    assert set(digests(small)) < set(digests(large))
+
+
+def test_two_tasks_that_differ_in_id_alone_are_two_trials() -> None:
+    task: Mapping[str, object] = {
+        "title": "Heat",
+        "output": {"kind": "image", "channels": 1},
+        "loss": "l1",
+    }
+    asked = study(
+        tasks={"dictionary": "inline", "custom": [{"id": "a", **task}, {"id": "b", **task}]},
+        transfers={"orders": [1]},
+    )
+    assert len({digest(trial) for trial in scratch_trials(asked)}) == 2
