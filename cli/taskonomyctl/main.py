@@ -57,7 +57,7 @@ for command in (import_, tasks, solve, show, export, report, sql, completion):
 def main() -> None:
     """Run the command line; a user's mistake ends in one message, never in a traceback."""
     try:
-        result = cli.main(standalone_mode=False)
+        result = cli.main(prog_name="taskonomyctl", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
         _leave("interrupted; what was committed before is kept", 130)

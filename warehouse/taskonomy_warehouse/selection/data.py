@@ -5,7 +5,7 @@ an infeasible request can be explained.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -61,6 +61,14 @@ class Problem:
                 reasons = left_out.setdefault(candidate.target, Counter())
                 reasons[f"of an order above {max_order}"] += 1
         return replace(self, candidates=kept, left_out=left_out)
+
+    def sources_and_cost(self, chosen: Iterable[Candidate]) -> tuple[tuple[str, ...], float]:
+        """Return the sources that these transfers stand on, and what all of it costs."""
+        transfers = list(chosen)
+        needed = frozenset[str]().union(*(c.sources for c in transfers))
+        sources = tuple(s for s in self.sources if s in needed)
+        labels = sum(self.label_cost[s] for s in sources)
+        return sources, labels + sum(c.cost for c in transfers)
 
     @cached_property
     def by_target(self) -> dict[str, list[int]]:

@@ -2,10 +2,8 @@
 
 from collections import Counter
 
-import pyomo.environ as pyo
-
 from taskonomy_warehouse.selection.data import Problem, undominated
-from taskonomy_warehouse.selection.model import create_cheapest_model
+from taskonomy_warehouse.selection.model import chosen_transfers, create_cheapest_model
 from taskonomy_warehouse.selection.solvers import Solver
 
 
@@ -55,4 +53,5 @@ def _cheapest_together(problem: Problem, solver: Solver) -> float | None:
     model = create_cheapest_model(reduced)
     if solver.solve(model).status == "infeasible":
         return None
-    return float(pyo.value(model.cheapest))
+    _, cost = problem.sources_and_cost(chosen_transfers(model, reduced))
+    return cost

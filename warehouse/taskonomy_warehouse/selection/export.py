@@ -9,7 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import networkx as nx
 
@@ -43,7 +43,7 @@ def taxonomy_graph(
             )
     for choice in taxonomy.choices:
         figures = {"affinity": choice.affinity, "gain": choice.gain, "quality": choice.quality}
-        known = {name: value for name, value in figures.items() if value is not None}
+        known: dict[str, Any] = {k: value for k, value in figures.items() if value is not None}
         for source in choice.sources:
             ends = dictionary[source].name(style), dictionary[choice.target].name(style)
             graph.add_edge(*ends, order=len(choice.sources), kind=choice.kind, **known)

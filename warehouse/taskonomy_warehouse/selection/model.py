@@ -8,7 +8,7 @@ source s of e is tighter than |sources|·x_e ≤ Σ y_s, and branch and bound ha
 
 import pyomo.environ as pyo
 
-from taskonomy_warehouse.selection.data import Problem
+from taskonomy_warehouse.selection.data import Candidate, Problem
 
 
 def create_taxonomy_model(problem: Problem) -> pyo.ConcreteModel:
@@ -30,6 +30,16 @@ def create_cheapest_model(problem: Problem) -> pyo.ConcreteModel:
     model.cheapest = pyo.Objective(expr=_cost(model, problem), sense=pyo.minimize)
     _add_structure(model, problem)
     return model
+
+
+def chosen_transfers(model: pyo.ConcreteModel, problem: Problem) -> tuple[Candidate, ...]:
+    """Return the transfers a solved model chose. A variable the solver left unvalued is 0."""
+    values = (pyo.value(model.x[e], exception=False) for e in range(len(problem.candidates)))
+    return tuple(
+        candidate
+        for candidate, value in zip(problem.candidates, values, strict=True)
+        if value is not None and value > 0.5
+    )
 
 
 def total_affinity(model: pyo.ConcreteModel, problem: Problem) -> None:

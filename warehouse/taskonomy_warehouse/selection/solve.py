@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
-import pyomo.environ as pyo
-
 from taskonomy_warehouse.selection.data import Candidate, Problem, undominated
 from taskonomy_warehouse.selection.explain import why_infeasible
-from taskonomy_warehouse.selection.model import create_taxonomy_model
+from taskonomy_warehouse.selection.model import chosen_transfers, create_taxonomy_model
 from taskonomy_warehouse.selection.solvers import (
     Answer,
     Solver,
@@ -92,12 +90,8 @@ def _sweep_budgets(
                 reason=reason,
             )
         else:
-            chosen = _chosen(model, reduced)
+            chosen = chosen_transfers(model, reduced)
             yield _taxonomy(reduced, chosen, budget, max_order, answer, solver.label, seconds)
-
-
-def _chosen(model: pyo.ConcreteModel, problem: Problem) -> tuple[Candidate, ...]:
-    return tuple(c for e, c in enumerate(problem.candidates) if pyo.value(model.x[e]) > 0.5)
 
 
 def _taxonomy(
@@ -110,9 +104,7 @@ def _taxonomy(
     seconds: float,
 ) -> Taxonomy:
     """Recompute objective and cost from the choice itself, and check it against the problem."""
-    needed = frozenset[str]().union(*(c.sources for c in chosen))
-    sources = tuple(s for s in problem.sources if s in needed)
-    cost = sum(problem.label_cost[s] for s in sources) + sum(c.cost for c in chosen)
+    sources, cost = problem.sources_and_cost(chosen)
     objective = sum(c.value for c in chosen)
     if [c.target for c in chosen] != list(problem.targets) or cost > budget + TOLERANCE:
         raise SolverFailed(

@@ -44,7 +44,10 @@ class Answer:
 class Solver(Protocol):
     """One solver, ready to solve the same model again and again."""
 
-    label: str
+    @property
+    def label(self) -> str:
+        """Name and version."""
+        ...
 
     def solve(self, model: pyo.ConcreteModel, time_limit: float | None = None) -> Answer:
         """Solve to proven optimality, or to the best found within the limit in seconds."""
@@ -94,6 +97,8 @@ class _Cbc:
             raise NotFound(f"{self._executable} does not run as a CBC solver")
         solver.options["increment"] = SMALLEST_STEP
         solver.options["ratioGap"] = solver.options["allowableGap"] = 0
+        # A CBC that reduces every row away prints no rows, and Pyomo then takes columns for rows.
+        solver.options["rowReductions"] = "off"
         return solver
 
     def solve(self, model: pyo.ConcreteModel, time_limit: float | None = None) -> Answer:

@@ -1,0 +1,78 @@
+# taskonomy: `make demo` shows it, `make test` proves it. Both install what they need into .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+DEMO   := demo
+CTL    := $(BIN)/taskonomyctl
+JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-published test check lint format types venv chromium benchmarks clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: demo-published ## install, then go from the paper's measurements to a report (the main job)
+
+demo-published: export TASKONOMY_WAREHOUSE := $(DEMO)/warehouse.duckdb
+demo-published: $(VENV)/product
+	@mkdir -p $(DEMO)
+	@$(CTL) import published --study paper
+	@echo "solving budgets 1 to 26 for orders 1, 2, 3, 4 and all …"
+	@$(CTL) solve --study paper --budgets 1-26 --orders 1,2,3,4,all --output csv > $(DEMO)/taxonomies.csv
+	@$(CTL) report --study paper --out $(DEMO)/report
+	@$(CTL) show taxonomy --study paper --budget 8 --order 4
+	@echo
+	@echo "Where to look next:"
+	@echo "  $(DEMO)/report/index.html   the report: open it in a browser"
+	@echo "  $(DEMO)/taxonomies.csv      every budget and order, one row each"
+	@echo "  $(CTL) sql --tables --warehouse $(DEMO)/warehouse.duckdb"
+	@echo "  $(CTL) --help"
+
+test: lint types chromium ## install, then every test, lint and type check
+	$(PYTEST)
+
+check: lint types ## the fast loop: lint, types, tests without a browser
+	$(PYTEST) -m "not slow and not browser"
+
+lint: $(VENV)/dev ## style, formatting and the arrows between packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev ## mypy, strict
+	$(BIN)/mypy
+
+format: $(VENV)/dev ## put the formatting right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+venv: $(VENV)/dev ## .venv with everything for development
+
+benchmarks: $(VENV)/dev ## measure; each prints JSON with its ratio to a baseline of the same run
+	$(BIN)/python benchmarks/solve.py
+
+chromium: ## a browser for the report's tests, where apt and root allow
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || echo "NO CHROMIUM: the browser tests will be skipped; install it and run again" >&2
+
+clean: ## remove what make made
+	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# What a user runs, then what a developer adds: one environment, filled in two steps.
+$(VENV)/product: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "taskonomy needs Python 3.11 or later; say which with make PYTHON=python3.12" >&2; exit 1; }
+	@echo "installing into $(VENV) …"
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable '.[cli]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/product
+	@echo "installing the development tools …"
+	@$(PIP) --editable '.[dev]'
+	@touch $@

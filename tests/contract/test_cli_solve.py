@@ -1,0 +1,233 @@
+"""`taskonomyctl solve`, `show` and `export` as a user meets them, on a small published file."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+
+MEASURED = """\
+target,order,sources,affinity,win_rate_vs_scratch,win_rate_vs_task_specific
+rgb2depth,1,self,0.4,0.9,0.5
+rgb2depth,1,rgb2sfnorm,0.3,0.8,0.4
+rgb2depth,1,edge3d,0.1,0.6,0.2
+rgb2depth,2,rgb2sfnorm+edge3d,0.15,0.85,0.45
+rgb2depth,1,rgb2depth,0.05,0.7,0.3
+rgb2sfnorm,1,self,0.6,0.95,0.5
+rgb2sfnorm,1,rgb2depth,0.25,0.75,0.35
+rgb2sfnorm,1,edge3d,0.15,0.55,0.15
+edge3d,1,self,0.5,0.9,0.5
+edge3d,1,rgb2sfnorm,0.3,0.85,0.45
+edge3d,1,jigsaw,0.2,0.5,0.1
+"""
+
+
+SHOW_ONE = ("show", "taxonomy", "--budget", "1", "--order", "1", "-o", "json")
+
+
+class Study:
+    """A folder with an imported study, and the command line run in it."""
+
+    def __init__(self, folder: Path, taskonomyctl: Callable[..., Any]) -> None:
+        self.folder = folder
+        self.run = partial(taskonomyctl, cwd=folder)
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self.run(*words, code=code).stdout)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, taskonomyctl: Callable[..., Any]) -> Study:
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "measured.csv").write_text(MEASURED)
+    made = Study(folder, taskonomyctl)
+    made.run("import", "published", "measured.csv", "--study", "small")
+    return made
+
+
+def test_solve_prints_the_contract(study: Study) -> None:
+    printed = study.json(
+        "solve", "--study", "small", "--budgets", "1-2", "--orders", "1,all", "-o", "json"
+    )
+    assert [(t["budget"], t["order"]) for t in printed] == [(1, 1), (2, 1), (1, "all"), (2, "all")]
+    # By hand: normals alone serves all three; with depth too, both serve themselves.
+    first = printed[0]
+    assert first["sources"] == ["normals"]
+    assert first["objective"] == pytest.approx(0.3**0.5 + 0.6**0.5 + 0.3**0.5)
+    assert first["bound"] == pytest.approx(first["objective"])
+    assert (first["study"], first["status"], first["gap"]) == ("small", "optimal", 0)
+    assert first["solver"].startswith("cbc")
+    assert first["seconds"] > 0
+    assert first["mean_gain"] == pytest.approx((0.8 + 0.95 + 0.85) / 3)
+    assert first["mean_quality"] == pytest.approx((0.4 + 0.5 + 0.45) / 3)
+    assert first["edges"][0] == {
+        "target": "depth",
+        "sources": ["normals"],
+        "affinity": 0.3,
+        "gain": 0.8,
+        "quality": 0.4,
+    }
+    own = [edge for edge in first["edges"] if edge["target"] == "normals"]
+    assert own[0]["sources"] == ["normals"]
+
+
+def test_names_may_be_the_published_ones(study: Study) -> None:
+    (printed,) = study.json(
+        "solve", "--budgets", "1", "--orders", "1", "--names", "published", "-o", "json"
+    )
+    assert printed["sources"] == ["rgb2sfnorm"]
+    assert {edge["target"] for edge in printed["edges"]} == {"rgb2depth", "rgb2sfnorm", "edge3d"}
+
+
+def objective(study: Study, *options: str) -> float:
+    (printed,) = study.json("solve", "--budgets", "1", "--orders", "all", "-o", "json", *options)
+    assert printed["status"] == "optimal"
+    return float(printed["objective"])
+
+
+def test_options_change_the_question(study: Study) -> None:
+    (study.folder / "importance.csv").write_text("task,value\ndepth,10\n")
+    (study.folder / "cost.toml").write_text("rgb2sfnorm = 1.5\nedge3d = 0.25\n")
+    (study.folder / "transfer.csv").write_text("target,sources,value\ndepth,normals,0.25\n")
+    root = 0.5
+    assert objective(study, "--affinity-exponent", "1") == pytest.approx(0.3 + 0.6 + 0.3)
+    assert objective(study, "--importance", "importance.csv") == pytest.approx(
+        10 * 0.3**root + 0.6**root + 0.3**root
+    )
+    # Normals now costs 1.5: occlusion edges at 0.25 is what budget 1 can pay.
+    assert objective(study, "--label-cost", "cost.toml") == pytest.approx(
+        0.1**root + 0.15**root + 0.5**root
+    )
+    assert objective(study, "--source-only", "edge_occlusion") == pytest.approx(
+        0.3**root + 0.6**root
+    )
+    # With its own transfers allowed, a source may serve itself through a readout.
+    assert objective(study, "--allow-own-transfer", "--exclude", "normals,edge3d") == pytest.approx(
+        0.4**root
+    )
+
+
+def test_transfer_costs_count_against_the_budget(study: Study) -> None:
+    words = ("solve", "--orders", "1", "-o", "json", "--transfer-cost", "0.25")
+    short, enough = study.json(*words, "--budgets", "1.25,1.5", code=4)
+    assert (short["status"], enough["status"]) == ("infeasible", "optimal")
+    assert "smallest budget that serves every target is 1.5" in short["reason"]
+    assert enough["sources"] == ["normals"]
+
+
+def test_an_unserved_target_is_named_and_the_exit_code_says_so(study: Study) -> None:
+    done = study.run(
+        "solve", "--budgets", "1,2", "--orders", "1", "--exclude", "normals,edge3d,depth",
+        "--target-only", "jigsaw", code=2,
+    )  # fmt: skip
+    assert "exclude fewer tasks" in done.stderr
+    done = study.run("solve", "--budgets", "1", "--orders", "1", "--target-only",
+                     "depth,normals,edge3d", "-o", "json", code=4)  # fmt: skip
+    (printed,) = json.loads(done.stdout)
+    assert printed["status"] == "infeasible"
+    assert "'normals' cannot be served" in printed["reason"]
+    assert "may not be a source" in printed["reason"]
+    assert printed["edges"] == []
+
+
+def test_scenarios_stand_side_by_side(study: Study) -> None:
+    study.run("solve", "--budgets", "1", "--orders", "1", "--scenario", "plain")
+    study.run(
+        "solve", "--budgets", "1", "--orders", "1", "--scenario", "linear",
+        "--affinity-exponent", "1",
+    )  # fmt: skip
+    plain, linear = (
+        study.json(*SHOW_ONE, "--scenario", s)
+        for s in ("plain", "linear")
+    )
+    assert linear[0]["objective"] == pytest.approx(1.2)
+    assert plain[0]["objective"] != pytest.approx(1.2)
+    latest = study.json("show", "taxonomy", "--budget", "1", "--order", "1", "-o", "json")
+    assert latest == linear
+
+
+REFUSED = {
+    "unknown task": (["--exclude", "dept"], 2, "did you mean 'depth'"),
+    "ambiguous folder": (["--exclude", "rgb"], 2, "several tasks"),
+    "two roles": (["--exclude", "depth", "--source-only", "depth"], 2, "keep one"),
+    "budget in words": (["--budgets", "many"], 2, "--budgets 'many'"),
+    "negative budget": (["--budgets=-1"], 2, "numbers from 0 up"),
+    "falling range": (["--budgets", "8-2"], 2, "a range rises"),
+    "order zero": (["--orders", "0"], 2, "order '0'"),
+    "order in words": (["--orders", "any"], 2, "order 'any'"),
+    "exponent of zero": (["--affinity-exponent", "0"], 2, "--affinity-exponent"),
+    "exponent NaN": (["--affinity-exponent", "nan"], 2, "--affinity-exponent"),
+    "no such file": (["--importance", "nowhere.csv"], 5, "nowhere.csv: cannot be read"),
+    "neither number nor file": (["--transfer-cost", "cheap"], 5, "cheap: cannot be read"),
+    "negative cost": (["--transfer-cost=-1"], 5, "from 0 up"),
+    "unknown study": (["--study", "smal"], 6, "did you mean 'small'"),
+    "no such solver": (["--solver-executable", "nowhere"], 6, "no solver at nowhere"),
+}
+
+
+@pytest.mark.parametrize(("options", "code", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_mistake_is_one_message(study: Study, options: list[str], code: int, words: str) -> None:
+    said = study.run("solve", *options, code=code).stderr
+    assert words in said
+
+
+COST_FILES = {
+    "unknown task": ("task,value\ndept,1\n", "line 2, column task: unknown task 'dept'"),
+    "word for a number": ("task,value\ndepth,dear\n", "line 2, column value: 'dear'"),
+    "negative": ("task,value\ndepth,-1\n", "line 2, column value: '-1'"),
+    "infinite": ("task,value\ndepth,inf\n", "line 2, column value"),
+    "twice": (
+        "task,value\ndepth,1\nrgb2depth,2\n",
+        "line 3, column value: task 'rgb2depth'",
+    ),
+    "no header": ("depth,1\n", "column task: missing column"),
+    "a cell too many": ("task,value\ndepth,1,2\n", "line 2: not as many cells"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), COST_FILES.values(), ids=COST_FILES)
+def test_a_cost_file_is_refused_by_place(study: Study, content: str, words: str) -> None:
+    (study.folder / "bad.csv").write_text(content)
+    said = study.run("solve", "--label-cost", "bad.csv", code=5).stderr
+    assert words in said
+
+
+def test_show_names_what_was_solved(study: Study) -> None:
+    study.run("solve", "--budgets", "1-3", "--orders", "1", "--scenario", "shown")
+    said = study.run("show", "taxonomy", "--budget", "9", "--scenario", "shown", code=6).stderr
+    assert "budgets 1 to 3 of orders 1" in said
+    tree = study.run("show", "taxonomy", "--budget", "1", "--order", "1", "--scenario", "shown")
+    assert "Surface normals" in tree.stdout
+    assert "its own network" in tree.stdout
+
+
+def test_exports_are_the_same_graph(study: Study) -> None:
+    study.run("solve", "--budgets", "2", "--orders", "2", "--scenario", "graph")
+    words = ("export", "--budget", "2", "--order", "2", "--scenario", "graph", "--format")
+    printed = study.json("show", "taxonomy", "--budget", "2", "--order", "2",
+                         "--scenario", "graph", "-o", "json")  # fmt: skip
+    expected = {
+        (source, edge["target"]) for edge in printed[0]["edges"] for source in edge["sources"]
+    }
+    graphml = nx.parse_graphml(study.run(*words, "graphml").stdout)
+    assert set(graphml.edges()) == expected
+    supervised = {node for node, data in graphml.nodes(data=True) if data["supervised"]}
+    assert supervised == set(printed[0]["sources"])
+    linked = json.loads(study.run(*words, "json").stdout)
+    assert {(e["source"], e["target"]) for e in linked["edges"]} == expected
+    rows = csv.DictReader(io.StringIO(study.run(*words, "csv").stdout))
+    assert {(r["source"], r["target"]) for r in rows} == expected
+    dot = study.run(*words, "dot").stdout
+    assert all(f'"{source}" -> "{target}"' in dot for source, target in expected)
+
+
+def test_results_go_to_stdout_and_nothing_else(study: Study) -> None:
+    done = study.run("solve", "--budgets", "1", "--orders", "1", "-o", "csv")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["budget"], row["sources"]) == ("1", "normals")
+    assert done.stderr == ""
