@@ -5,6 +5,7 @@ solution can be better by 1e-4 (its ``increment``), HiGHS at a relative gap of 1
 """
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from pyomo.contrib.solver.common.results import SolutionStatus
 from pyomo.contrib.solver.common.results import TerminationCondition as Ended
 from pyomo.contrib.solver.solvers.highs import Highs as PyomoHighs
 from pyomo.opt import SolverStatus, TerminationCondition
+from pyomo.solvers.plugins.solvers.CBCplugin import CBCSHELL
 
 from taskonomy_catalogue.errors import NotFound, TaskonomyError
 from taskonomy_warehouse.selection.taxonomy import Status
@@ -72,6 +74,19 @@ def bundled_cbc() -> Path:
     return Path(cbcbox.cbc_bin_path())
 
 
+class _OneThreadedCbc(CBCSHELL):  # type: ignore[misc]
+    """Pyomo's CBC, its linear algebra on one thread.
+
+    OpenBLAS starts a thread per core for matrices this small; they spin, and double the time of a
+    solve as soon as a second one runs beside it.
+    """
+
+    def create_command_line(self, executable: str, problem_files: list[str]) -> Any:
+        command = super().create_command_line(executable, problem_files)
+        command.env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+        return command
+
+
 class _Cbc:
     """CBC through Pyomo's LP writer and the solver's command line."""
 
@@ -92,7 +107,7 @@ class _Cbc:
 
     @cached_property
     def _pyomo_solver(self) -> Any:
-        solver = pyo.SolverFactory("cbc", executable=self._executable)
+        solver = _OneThreadedCbc(executable=self._executable)
         if not solver.available(exception_flag=False):
             raise NotFound(f"{self._executable} does not run as a CBC solver")
         solver.options["increment"] = SMALLEST_STEP
@@ -110,6 +125,7 @@ class _Cbc:
             raise SolverFailed(f"{self.label} ended with {ended}: {results.solver.message}")
         if not results.solution:
             raise SolverFailed(f"{self.label} found no taxonomy in the time given ({ended})")
+        results.solver.status = SolverStatus.ok  # that it was stopped is said by our own status
         model.solutions.load_from(results)
         proven = ended == TerminationCondition.optimal
         maximising = results.problem.sense == pyo.maximize
