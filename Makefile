@@ -27,7 +27,7 @@ demo-published: $(VENV)/product
 	@$(CTL) show taxonomy --study paper --budget 8 --order 4
 	@echo
 	@echo "Where to look next:"
-	@echo "  $(DEMO)/report/index.html   the report: open it in a browser"
+	@echo "  $(DEMO)/report/report.html  the report: open it in a browser"
 	@echo "  $(DEMO)/taxonomies.csv      every budget and order, one row each"
 	@echo "  $(CTL) sql --tables --warehouse $(DEMO)/warehouse.duckdb"
 	@echo "  $(CTL) --help"

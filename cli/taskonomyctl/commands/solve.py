@@ -14,7 +14,11 @@ from taskonomy_catalogue.tasks import TaskDictionary
 from taskonomy_warehouse.dictionary import read_dictionary
 from taskonomy_warehouse.selection.data import Problem, read_problem
 from taskonomy_warehouse.selection.inputs import read_task_values, read_transfer_cost
-from taskonomy_warehouse.selection.results import read_taxonomies, write_taxonomies
+from taskonomy_warehouse.selection.results import (
+    SolvedTaxonomy,
+    read_taxonomies,
+    write_taxonomies,
+)
 from taskonomy_warehouse.selection.settings import Settings, TransferCost, resolved_tasks
 from taskonomy_warehouse.selection.taxonomy import Taxonomy
 from taskonomy_warehouse.warehouse import reading, require_study, writing
@@ -119,23 +123,28 @@ def solve(
         dictionary = read_dictionary(connection, study)
         settings = _settings(dictionary, options)
         problem = read_problem(connection, study, settings)
-    taxonomies = _solve_with_progress(
-        problem,
-        wanted_budgets,
-        wanted_orders,
-        solver=solver,
-        executable=solver_executable,
-        time_limit=time_limit,
-    )
     scenario = scenario or settings.scenario
-    with writing(warehouse) as connection:
-        write_taxonomies(connection, study, scenario, settings, taxonomies)
+    solved: list[Taxonomy] = []
+    try:
+        _solve_with_progress(
+            problem,
+            wanted_budgets,
+            wanted_orders,
+            solved,
+            solver=solver,
+            executable=solver_executable,
+            time_limit=time_limit,
+        )
+    finally:  # an interrupted sweep keeps what it has solved
+        with writing(warehouse) as connection:
+            write_taxonomies(connection, study, scenario, settings, solved)
+    with reading(warehouse) as connection:
         kept = read_taxonomies(
             connection, study, scenario, budgets=wanted_budgets, max_orders=wanted_orders
         )
     records = [taxonomy_record(taxonomy, study, dictionary, names) for taxonomy in kept]
     print_rows(records, COLUMNS, output)
-    return _say_what_is_infeasible(taxonomies)
+    return _say_what_is_infeasible(kept)
 
 
 def _settings(dictionary: TaskDictionary, options: dict[str, Any]) -> Settings:
@@ -156,8 +165,13 @@ def _settings(dictionary: TaskDictionary, options: dict[str, Any]) -> Settings:
 
 
 def _solve_with_progress(
-    problem: Problem, budgets: tuple[float, ...], orders: tuple[str, ...], **how: Any
-) -> list[Taxonomy]:
+    problem: Problem,
+    budgets: tuple[float, ...],
+    orders: tuple[str, ...],
+    solved: list[Taxonomy],
+    **how: Any,
+) -> None:
+    """Solve, appending each taxonomy to ``solved`` as it comes."""
     from taskonomy_warehouse.selection.solve import solve_taxonomies  # Pyomo takes a second
 
     columns = (
@@ -179,16 +193,15 @@ def _solve_with_progress(
         bar = progress.add_task("", total=len(budgets) * len(orders), budget="", order="")
 
         def on_solved(taxonomy: Taxonomy) -> None:
+            solved.append(taxonomy)
             budget = f"{taxonomy.budget:g}"
             progress.update(bar, advance=1, budget=budget, order=taxonomy.max_order, refresh=True)
 
         workers = min(len(orders), os.cpu_count() or 1)
-        return solve_taxonomies(
-            problem, budgets, orders, workers=workers, on_solved=on_solved, **how
-        )
+        solve_taxonomies(problem, budgets, orders, workers=workers, on_solved=on_solved, **how)
 
 
-def _say_what_is_infeasible(taxonomies: list[Taxonomy]) -> int:
+def _say_what_is_infeasible(taxonomies: list[SolvedTaxonomy]) -> int:
     reasons = dict.fromkeys(
         f"budget {t.budget:g}, order {t.max_order}: {t.reason}"
         for t in taxonomies

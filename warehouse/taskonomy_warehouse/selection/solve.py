@@ -1,5 +1,6 @@
 """The sweep: every budget of every order limit, each model built once and re-solved."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,9 @@ from taskonomy_warehouse.selection.solvers import (
     create_solver,
 )
 from taskonomy_warehouse.selection.taxonomy import TOLERANCE, Taxonomy, order_limit
+
+PRINTED_DIGITS = 1e-9
+"""CBC prints its bound to 12 digits: what is closer than this to the objective is the objective."""
 
 
 def solve_taxonomies(
@@ -50,6 +54,8 @@ def solve_taxonomies(
         SolverFailed: a solver ended without an answer, or with one that breaks the problem.
     """
 
+    interrupted = threading.Event()
+
     def sweep(max_order: str) -> list[Taxonomy]:
         limited = problem.up_to_order(order_limit(max_order))
         own_solver = create_solver(solver, executable)
@@ -57,10 +63,16 @@ def solve_taxonomies(
         for taxonomy in _sweep_budgets(limited, budgets, max_order, own_solver, time_limit):
             on_solved(taxonomy)
             taxonomies.append(taxonomy)
+            if interrupted.is_set():
+                break
         return taxonomies
 
     with ThreadPoolExecutor(workers if solver == "cbc" else 1) as pool:
-        return list(chain.from_iterable(pool.map(sweep, max_orders)))
+        try:
+            return list(chain.from_iterable(pool.map(sweep, max_orders)))
+        except BaseException:
+            interrupted.set()  # the pool waits for its threads: let them end after this budget
+            raise
 
 
 def _sweep_budgets(
@@ -106,13 +118,21 @@ def _taxonomy(
     """Recompute objective and cost from the choice itself, and check it against the problem."""
     sources, cost = problem.sources_and_cost(chosen)
     objective = sum(c.value for c in chosen)
-    if [c.target for c in chosen] != list(problem.targets) or cost > budget + TOLERANCE:
+    is_taxonomy = [c.target for c in chosen] == list(problem.targets)
+    if not is_taxonomy and answer.status == "feasible":  # what a relaxation left behind
+        raise SolverFailed(
+            f"{solver} found no taxonomy in the time given at budget {budget:g}, "
+            f"order {max_order}; raise --time-limit"
+        )
+    if not is_taxonomy or cost > budget + TOLERANCE:
         raise SolverFailed(
             f"{solver} returned a choice that breaks the problem at budget {budget:g}, "
             f"order {max_order}: {len(chosen)} transfers for {len(problem.targets)} targets, "
             f"cost {cost:g}"
         )
-    bound = objective if answer.bound is None else max(answer.bound, objective)
+    bound = objective if answer.bound is None else answer.bound
+    if bound - objective < PRINTED_DIGITS * max(1.0, objective):
+        bound = objective
     if answer.status == "optimal" and bound > objective + TOLERANCE * max(1.0, objective):
         raise SolverFailed(
             f"{solver} calls {objective:.9f} optimal and proves only {bound:.9f} "

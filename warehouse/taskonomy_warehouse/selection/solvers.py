@@ -74,17 +74,39 @@ def bundled_cbc() -> Path:
     return Path(cbcbox.cbc_bin_path())
 
 
-class _OneThreadedCbc(CBCSHELL):  # type: ignore[misc]
-    """Pyomo's CBC, its linear algebra on one thread.
+class _PyomoCbc(CBCSHELL):  # type: ignore[misc]
+    """Pyomo's CBC with three things put right."""
 
-    OpenBLAS starts a thread per core for matrices this small; they spin, and double the time of a
-    solve as soon as a second one runs beside it.
-    """
+    proved_bound: float | None = None
+    """The bound that a stopped solve printed; Pyomo returns the objective in its place."""
 
     def create_command_line(self, executable: str, problem_files: list[str]) -> Any:
+        """Keep the linear algebra on one thread.
+
+        OpenBLAS starts a thread per core for matrices this small; they spin, and double the time
+        of a solve as soon as a second one runs beside it.
+        """
         command = super().create_command_line(executable, problem_files)
         command.env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         return command
+
+    def _execute_command(self, command: Any) -> Any:
+        """Run it; a crash carries the solver's own last words."""
+        try:
+            code, log = super()._execute_command(command)
+        except subprocess.TimeoutExpired as error:
+            raise SolverFailed("cbc did not stop at its time limit and was ended") from error
+        if code:
+            last_words = (log.strip().splitlines() or ["no output"])[-1]
+            raise SolverFailed(f"{command.cmd[0]} ended with exit code {code}: {last_words}")
+        return [code, log]
+
+    def process_logfile(self) -> Any:
+        """Read the bound that CBC closes its log with when it was stopped."""
+        log = Path(self._log_file).read_text(encoding="utf-8", errors="replace")
+        printed = re.findall(r"^(?:Upper|Lower) bound:\s+(\S+)$", log, re.MULTILINE)
+        self.proved_bound = float(printed[-1]) if printed else None
+        return super().process_logfile()
 
 
 class _Cbc:
@@ -107,7 +129,7 @@ class _Cbc:
 
     @cached_property
     def _pyomo_solver(self) -> Any:
-        solver = _OneThreadedCbc(executable=self._executable)
+        solver = _PyomoCbc(executable=self._executable)
         if not solver.available(exception_flag=False):
             raise NotFound(f"{self._executable} does not run as a CBC solver")
         solver.options["increment"] = SMALLEST_STEP
@@ -124,13 +146,16 @@ class _Cbc:
         if results.solver.status not in (SolverStatus.ok, SolverStatus.aborted):
             raise SolverFailed(f"{self.label} ended with {ended}: {results.solver.message}")
         if not results.solution:
-            raise SolverFailed(f"{self.label} found no taxonomy in the time given ({ended})")
+            raise SolverFailed(
+                f"{self.label} found no taxonomy in the time given ({ended}); raise --time-limit"
+            )
         results.solver.status = SolverStatus.ok  # that it was stopped is said by our own status
         model.solutions.load_from(results)
-        proven = ended == TerminationCondition.optimal
+        if ended != TerminationCondition.optimal:
+            return Answer(status="feasible", bound=self._pyomo_solver.proved_bound)
         maximising = results.problem.sense == pyo.maximize
         bound = results.problem.upper_bound if maximising else results.problem.lower_bound
-        return Answer(status="optimal" if proven else "feasible", bound=_number(bound))
+        return Answer(status="optimal", bound=_number(bound))
 
 
 class _Highs:

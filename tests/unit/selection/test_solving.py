@@ -1,0 +1,241 @@
+"""What a solve does beside finding the optimum: stopping, failing, explaining, being kept."""
+
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from taskonomy_catalogue.errors import NotFound, SettingRefused
+from taskonomy_catalogue.tasks import published_dictionary
+from taskonomy_warehouse.published.importer import import_published, shipped_measurements
+from taskonomy_warehouse.selection.data import Candidate, Problem, read_problem
+from taskonomy_warehouse.selection.results import (
+    latest_scenario,
+    read_taxonomies,
+    write_taxonomies,
+)
+from taskonomy_warehouse.selection.settings import Settings, TransferCost
+from taskonomy_warehouse.selection.solve import solve_taxonomies
+from taskonomy_warehouse.selection.solvers import SolverFailed, SolverName
+from taskonomy_warehouse.selection.taxonomy import order_limit
+from taskonomy_warehouse.warehouse import audits, reading, sql
+
+TRIPLE = 3
+
+
+def hard_problem(tasks: int) -> Problem:
+    """Triples worth much and single sources worth little: far from any integral relaxation."""
+    chance = random.Random(0)
+    names = tuple(f"t{number:02d}" for number in range(tasks))
+    candidates: list[Candidate] = []
+    for target in names:
+        others = [name for name in names if name != target]
+        triples = [tuple(chance.sample(others, TRIPLE)) for _ in range(40)]
+        for on in [(target,), *triples, *((other,) for other in others)]:
+            candidates.append(
+                Candidate(
+                    transfer_id=len(candidates),
+                    target=target,
+                    sources=frozenset(on),
+                    value=chance.random() * (1.0 if len(on) == TRIPLE else 0.3),
+                    own_network=on == (target,),
+                )
+            )
+    return Problem(
+        targets=names,
+        sources=names,
+        label_cost=dict.fromkeys(names, 1.0),
+        candidates=tuple(candidates),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", ["cbc", "highs"])
+def test_a_stopped_solve_is_feasible_with_an_honest_gap(solver: SolverName) -> None:
+    problem = hard_problem(40)
+    (taxonomy,) = solve_taxonomies(problem, [13.0], ["all"], solver=solver, time_limit=5)
+    assert taxonomy.status == "feasible"
+    assert taxonomy.objective is not None
+    assert taxonomy.bound is not None
+    assert taxonomy.gap is not None
+    # No taxonomy of this problem is worth more than every target's best transfer.
+    candidates = problem.candidates
+    ceiling = sum(max(c.value for c in candidates if c.target == t) for t in problem.targets)
+    assert taxonomy.objective < taxonomy.bound <= ceiling + 1e-3
+    assert taxonomy.gap == pytest.approx(taxonomy.bound / taxonomy.objective - 1)
+    assert taxonomy.gap > 0.01
+    assert len(taxonomy.sources) <= 13
+
+
+def test_no_answer_in_time_is_said() -> None:
+    with pytest.raises(SolverFailed, match="raise --time-limit"):
+        solve_taxonomies(hard_problem(40), [13.0], ["all"], time_limit=0.001)
+
+
+def executable(tmp_path: Path, script: str) -> Path:
+    path = tmp_path / "cbc"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def small_problem() -> Problem:
+    return Problem(
+        targets=("a", "b"),
+        sources=("a", "b", "c"),
+        label_cost={"a": 1.0, "b": 2.0, "c": 0.5},
+        candidates=(
+            Candidate(transfer_id=0, target="a", sources=frozenset("b"), value=0.5),
+            Candidate(transfer_id=1, target="b", sources=frozenset("c"), value=0.5, cost=0.25),
+            Candidate(
+                transfer_id=2, target="b", sources=frozenset("b"), value=0.9, own_network=True
+            ),
+        ),
+    )
+
+
+def test_a_solver_that_crashes_is_an_error_and_not_an_answer(tmp_path: Path) -> None:
+    broken = executable(tmp_path, "echo 'out of memory' >&2; exit 3")
+    with pytest.raises(SolverFailed, match="exit code 3: out of memory"):
+        solve_taxonomies(small_problem(), [3.0], ["1"], executable=broken)
+
+
+def test_a_solver_that_is_not_there_is_named() -> None:
+    with pytest.raises(NotFound, match="no solver at nowhere/cbc"):
+        solve_taxonomies(small_problem(), [3.0], ["1"], executable=Path("nowhere/cbc"))
+
+
+WHY = {
+    "a target of its own": (0.25, "'a' cannot be served within budget 0.25: its cheapest transfer"),
+    "the dearest is named": (1.0, "'a' cannot be served within budget 1: .* costs 2"),
+    "all together": (1.9, "smallest budget that serves every target is 2$"),
+}
+
+
+@pytest.mark.parametrize(("budget", "words"), WHY.values(), ids=WHY)
+def test_an_infeasible_budget_says_why(budget: float, words: str) -> None:
+    (taxonomy,) = solve_taxonomies(small_problem(), [budget], ["1"])
+    assert taxonomy.status == "infeasible"
+    assert taxonomy.reason is not None
+    assert re.search(words, taxonomy.reason), taxonomy.reason
+
+
+def test_budgets_may_be_met_to_the_fraction() -> None:
+    # c and its transfer cost 0.75, b costs 2 and serves both: 2 is the cheapest and 2.75 the next.
+    solved = solve_taxonomies(small_problem(), [1.999, 2.0, 2.75], ["1"])
+    assert [t.status for t in solved] == ["infeasible", "optimal", "optimal"]
+    assert solved[1].cost == pytest.approx(2.0)
+
+
+def test_a_target_nothing_leads_to_is_named() -> None:
+    problem = Problem(targets=("a",), sources=("b",), label_cost={"b": 1.0}, candidates=())
+    (taxonomy,) = solve_taxonomies(problem, [5.0], ["all"])
+    assert taxonomy.reason == "target 'a' cannot be served: no transfer to it was measured"
+
+
+def test_sources_that_cannot_serve_themselves_are_blamed() -> None:
+    problem = Problem(
+        targets=("a", "b"),
+        sources=("a", "b"),
+        label_cost={"a": 1.0, "b": 1.0},
+        candidates=(
+            Candidate(transfer_id=0, target="a", sources=frozenset("b"), value=0.5),
+            Candidate(transfer_id=1, target="b", sources=frozenset("a"), value=0.5),
+        ),
+        sources_serve_themselves=True,
+    )
+    (taxonomy,) = solve_taxonomies(problem, [5.0], ["all"])
+    assert taxonomy.reason is not None
+    assert "--sources-serve-themselves" in taxonomy.reason
+
+
+@pytest.mark.parametrize("order", ["0", "-1", "1.5", "ALL", "", "²"])
+def test_an_order_limit_is_a_whole_number_or_all(order: str) -> None:
+    with pytest.raises(SettingRefused, match="allowed is 1, 2, 3"):
+        order_limit(order)
+
+
+def test_transfer_costs_go_from_the_particular_to_the_general() -> None:
+    cost = TransferCost(default=1.0, by_target={"a": 2.0}, by_transfer={"a<=b+c": 3.0})
+    assert [cost.of("b", ["a"]), cost.of("a", ["b"]), cost.of("a", ["c", "b"])] == [1.0, 2.0, 3.0]
+
+
+def test_settings_that_differ_have_names_that_differ() -> None:
+    assert Settings().scenario == "default"
+    assert Settings(label_cost={}).scenario == "default"
+    names = {
+        Settings(exclude=("a",)).scenario,
+        Settings(use=("a",)).scenario,
+        Settings(affinity_exponent=1.0).scenario,
+        Settings(importance={"a": 2.0}).scenario,
+    }
+    assert len(names) == 4
+
+
+@pytest.fixture
+def paper(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    import_published(connection, shipped_measurements(), "paper", published_dictionary())
+    return connection
+
+
+def test_taxonomies_come_back_as_they_were_written(paper: duckdb.DuckDBPyConnection) -> None:
+    problem = read_problem(paper, "paper", Settings())
+    solved = solve_taxonomies(problem, [8.0, 0.5], ["all", "2"], solver="highs")
+    write_taxonomies(paper, "paper", "default", Settings(), solved)
+    read = {(t.max_order, t.budget): t for t in read_taxonomies(paper, "paper", "default")}
+    assert len(read) == 4
+    for taxonomy in solved:
+        kept = read[taxonomy.max_order, taxonomy.budget]
+        assert (kept.status, kept.objective, kept.bound, kept.gap, kept.cost, kept.reason) == (
+            taxonomy.status,
+            taxonomy.objective,
+            taxonomy.bound,
+            taxonomy.gap,
+            taxonomy.cost,
+            taxonomy.reason,
+        )
+        assert kept.sources == taxonomy.sources
+        served = {(c.target, frozenset(c.sources)) for c in kept.choices}
+        assert served == {(c.target, c.sources) for c in taxonomy.transfers}
+    for audit in audits():
+        assert paper.execute(sql("audits", audit)).fetchall() == []
+
+
+def test_solving_again_replaces_and_other_settings_start_afresh(
+    paper: duckdb.DuckDBPyConnection,
+) -> None:
+    problem = read_problem(paper, "paper", Settings())
+    first = solve_taxonomies(problem, [1.0, 2.0], ["1"], solver="highs")
+    write_taxonomies(paper, "paper", "mine", Settings(), first)
+    again = solve_taxonomies(problem, [2.0, 3.0], ["1"], solver="highs")
+    write_taxonomies(paper, "paper", "mine", Settings(), again)
+    assert [t.budget for t in read_taxonomies(paper, "paper", "mine")] == [1.0, 2.0, 3.0]
+    write_taxonomies(paper, "paper", "mine", Settings(affinity_exponent=1.0), first[:1])
+    assert [t.budget for t in read_taxonomies(paper, "paper", "mine")] == [1.0]
+    write_taxonomies(paper, "paper", "other", Settings(), first)
+    assert latest_scenario(paper, "paper") == "other"
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_keeps_what_it_solved(paper_warehouse: Path, tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes(paper_warehouse.read_bytes())
+    command = [sys.executable, "-m", "taskonomyctl", "solve", "--warehouse", str(path)]
+    running = subprocess.Popen([*command, "--orders", "4,all"], stderr=subprocess.PIPE, text=True)
+    time.sleep(4)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "Traceback" not in said
+    with reading(path) as connection:
+        kept = connection.execute("SELECT count(*) FROM taxonomy").fetchone()
+        assert kept is not None
+        assert 0 < kept[0] < 52
+        for audit in audits():
+            assert connection.execute(sql("audits", audit)).fetchall() == []
