@@ -141,10 +141,7 @@ def test_scenarios_stand_side_by_side(study: Study) -> None:
         "solve", "--budgets", "1", "--orders", "1", "--scenario", "linear",
         "--affinity-exponent", "1",
     )  # fmt: skip
-    plain, linear = (
-        study.json(*SHOW_ONE, "--scenario", s)
-        for s in ("plain", "linear")
-    )
+    plain, linear = (study.json(*SHOW_ONE, "--scenario", s) for s in ("plain", "linear"))
     assert linear[0]["objective"] == pytest.approx(1.2)
     assert plain[0]["objective"] != pytest.approx(1.2)
     latest = study.json("show", "taxonomy", "--budget", "1", "--order", "1", "-o", "json")
