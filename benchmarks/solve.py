@@ -100,7 +100,8 @@ def bare_times(problem: Problem) -> Iterator[float]:
                 model.budget.set_value(budget)
                 path = Path(folder) / "model.lp"
                 model.write(str(path))
-                command = [bundled_cbc(), path, *SAME_OPTIONS, "-solve", "-solution", f"{path}.sol"]
+                command = [str(bundled_cbc()), str(path), *SAME_OPTIONS]
+                command += ["-solve", "-solution", f"{path}.sol"]
                 started = time.perf_counter()
                 subprocess.run(command, check=True, capture_output=True, env=ONE_THREAD)
                 yield time.perf_counter() - started
@@ -159,7 +160,8 @@ def synthetic_problem(*, tasks: int, transfers: int, seed: int) -> Problem:
         helped = near * random.lognormal(sigma=0.3, size=tasks)
         helped[target] = 0
         best = [int(s) for s in np.argsort(-helped)]
-        choices = [((target,), 1.3)] + [((s,), float(helped[s])) for s in best[: per_target - 21]]
+        choices: list[tuple[tuple[int, ...], float]] = [((target,), 1.3)]
+        choices += [((source,), float(helped[source])) for source in best[: per_target - 21]]
         choices += _combinations_of_the_best(best[:5], helped, random)
         total = sum(value for _, value in choices)
         for on, value in choices:

@@ -213,7 +213,7 @@ BAD_FILES = {
         GOOD.format(id="heat") + GOOD.format(id="cold") + 'published = "heat"',
         "two tasks",
     ),
-    **{f"reserved: {name}": (GOOD.format(id=name), "reserved") for name in RESERVED_NAMES},
+    **{f"reserved: {name}": (GOOD.format(id=name), "reserved") for name in sorted(RESERVED_NAMES)},
 }
 
 

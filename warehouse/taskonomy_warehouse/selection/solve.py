@@ -53,7 +53,6 @@ def solve_taxonomies(
     Raises:
         SolverFailed: a solver ended without an answer, or with one that breaks the problem.
     """
-
     interrupted = threading.Event()
 
     def sweep(max_order: str) -> list[Taxonomy]:
