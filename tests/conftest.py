@@ -1,5 +1,6 @@
 """What every folder of tests shares: an empty warehouse, and the paper's set solved once."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,10 @@ import pytest
 
 from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
+from taskonomy_warehouse.selection.data import read_problem
+from taskonomy_warehouse.selection.results import write_taxonomies
+from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO, Settings
+from taskonomy_warehouse.selection.solve import solve_taxonomies
 from taskonomy_warehouse.warehouse import writing
 
 
@@ -24,4 +29,18 @@ def paper_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("paper") / "warehouse.duckdb"
     with writing(path) as opened:
         import_published(opened, shipped_measurements(), "paper", published_dictionary())
+    return path
+
+
+@pytest.fixture(scope="session")
+def solved_paper(paper_warehouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The paper's set solved for the budgets and orders of its figure 9. Tests only read it."""
+    path = tmp_path_factory.mktemp("solved") / "warehouse.duckdb"
+    shutil.copy(paper_warehouse, path)
+    settings = Settings()
+    with writing(path) as opened:
+        problem = read_problem(opened, "paper", settings)
+        budgets = [2.0, 4.0, 6.0, 8.0, 12.0, 15.0, 22.0, 26.0]
+        taxonomies = solve_taxonomies(problem, budgets, ["1", "4"], workers=2)
+        write_taxonomies(opened, "paper", DEFAULT_SCENARIO, settings, taxonomies)
     return path

@@ -7,6 +7,7 @@ import click
 from taskonomy_warehouse.selection.results import latest_scenario
 from taskonomy_warehouse.warehouse import reading
 from taskonomyctl.options import scenario_option, study_option, the_study, warehouse_option
+from taskonomyctl.output import stderr_console
 
 
 @click.command()
@@ -41,5 +42,14 @@ def report(
     study = the_study(warehouse, study)
     with reading(warehouse) as connection:
         scenario = scenario or latest_scenario(connection, study)
-        files = write_report(connection, study, out, scenario=scenario, seed=seed, draws=draws)
+        with stderr_console().status("reading the warehouse") as status:
+            files = write_report(
+                connection,
+                study,
+                out,
+                scenario=scenario,
+                seed=seed,
+                draws=draws,
+                progress=status.update,
+            )
     click.echo(f"report: {files.page}", err=True)
