@@ -1,7 +1,9 @@
 """The boolean integer program in Pyomo, one named piece per formula.
 
-Zamir et al. 2018, section 3.4, with the per-source form of its first constraint: x_e ≤ y_s for each
-source s of e is tighter than |sources|·x_e ≤ Σ y_s, and branch and bound hardly branches with it.
+Zamir et al. 2018, section 3.4, with a tighter form of its first constraint. The paper's
+|sources|·x_e ≤ Σ y_s lets a fractional solution pay for a source in part; x_e ≤ y_s for each source
+does not, and summing it over a target's transfers, of which one is chosen, is tighter again and
+takes a row per target and source instead of one per transfer and source.
 
     x_e ∈ {0,1}  transfer e is chosen        y_s ∈ {0,1}  source s is supervised
 """
@@ -49,13 +51,21 @@ def total_affinity(model: pyo.ConcreteModel, problem: Problem) -> None:
 
 
 def sources_are_chosen(model: pyo.ConcreteModel, problem: Problem) -> None:
-    """x_e ≤ y_s for every source s of every transfer e."""
-    pairs = [(e, s) for e, c in enumerate(problem.candidates) for s in sorted(c.sources)]
+    """Σ_{e→t, s∈e} x_e ≤ y_s for every target t and source s: t stands on s only if s is chosen.
 
-    def rule(model: pyo.ConcreteModel, e: int, source: str) -> object:
-        return model.x[e] <= model.y[source]
+    A target has one transfer, so the sum is 0 or 1, and one row does for all of the target's
+    transfers from s.
+    """
+    standing_on: dict[tuple[str, str], list[int]] = {}
+    for position, candidate in enumerate(problem.candidates):
+        for source in sorted(candidate.sources):
+            standing_on.setdefault((candidate.target, source), []).append(position)
 
-    model.sources_are_chosen = pyo.Constraint(pairs, rule=rule)
+    def rule(model: pyo.ConcreteModel, target: str, source: str) -> object:
+        positions = standing_on[target, source]
+        return pyo.quicksum(model.x[e] for e in positions) <= model.y[source]
+
+    model.sources_are_chosen = pyo.Constraint(list(standing_on), rule=rule)
 
 
 def one_transfer_per_target(model: pyo.ConcreteModel, problem: Problem) -> None:

@@ -92,10 +92,15 @@ class _PyomoCbc(CBCSHELL):  # type: ignore[misc]
 
     def _execute_command(self, command: Any) -> Any:
         """Run it; a crash carries the solver's own last words."""
+        limit = self._timelimit
+        if limit is not None:  # CBC looks at the clock between steps, and a large root LP is one
+            self._timelimit = 2 * limit + 60
         try:
             code, log = super()._execute_command(command)
         except subprocess.TimeoutExpired as error:
-            raise SolverFailed("cbc did not stop at its time limit and was ended") from error
+            raise SolverFailed(f"cbc ran far past its time limit of {limit:g} s") from error
+        finally:
+            self._timelimit = limit
         if code:
             last_words = (log.strip().splitlines() or ["no output"])[-1]
             raise SolverFailed(f"{command.cmd[0]} ended with exit code {code}: {last_words}")
