@@ -26,7 +26,7 @@ import numpy as np
 from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
 from taskonomy_warehouse.selection.data import Candidate, Problem, read_problem, undominated
-from taskonomy_warehouse.selection.model import create_taxonomy_model
+from taskonomy_warehouse.selection.model import create_taxonomy_model, set_budget
 from taskonomy_warehouse.selection.settings import Settings
 from taskonomy_warehouse.selection.solve import solve_taxonomies
 from taskonomy_warehouse.selection.solvers import SolverName, bundled_cbc
@@ -95,9 +95,10 @@ def bare_times(problem: Problem) -> Iterator[float]:
     """Yield the wall-clock seconds of CBC alone on every model of the sweep."""
     with tempfile.TemporaryDirectory() as folder:
         for order in ORDERS:
-            model = create_taxonomy_model(undominated(problem.up_to_order(order_limit(order))))
+            reduced = undominated(problem.up_to_order(order_limit(order)))
+            model = create_taxonomy_model(reduced)
             for budget in BUDGETS:
-                model.budget.set_value(budget)
+                set_budget(model, reduced, budget)
                 path = Path(folder) / "model.lp"
                 model.write(str(path))
                 command = [str(bundled_cbc()), str(path), *SAME_OPTIONS]

@@ -1,5 +1,6 @@
 """A solved taxonomy: found by budget and order, printed as the machine-readable contract says."""
 
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from taskonomy_warehouse.selection.results import (
     latest_scenario,
     read_taxonomies,
 )
+from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
 from taskonomy_warehouse.selection.taxonomy import order_limit
 from taskonomy_warehouse.warehouse import reading
 from taskonomyctl.output import number
@@ -92,10 +94,12 @@ def _what_was_solved(
         f"study {study!r}, scenario {scenario!r} has no taxonomy of budget {budget:g}, "
         f"order {order}"
     )
-    run = f"`taskonomyctl solve --study {study} --budgets {budget:g} --orders {order}` makes it"
+    if scenario == DEFAULT_SCENARIO and budget >= 0:
+        words = shlex.join(["taskonomyctl", "solve", "--study", study])
+        missing += f" (`{words} --budgets {budget:g} --orders {order}` makes it)"
     if not solved:
-        return f"{missing}; {run}"
+        return missing
     budgets = sorted({t.budget for t in solved})
     orders = ", ".join(dict.fromkeys(t.max_order for t in solved))
     there = f"solved are budgets {budgets[0]:g} to {budgets[-1]:g} of orders {orders}"
-    return f"{missing} ({there}); {run}"
+    return f"{missing}; {there}"

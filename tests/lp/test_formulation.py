@@ -18,7 +18,7 @@ BASELINES = Path(__file__).parent / "baselines"
 PROBLEM = Problem(
     targets=("depth", "normals"),
     sources=("depth", "normals", "jigsaw"),
-    label_cost={"depth": 1.0, "normals": 2.5, "jigsaw": 0.5},
+    label_cost={"depth": 1.0, "normals": 1.25, "jigsaw": 0.5},
     candidates=(
         Candidate(
             transfer_id=0,

@@ -145,6 +145,14 @@ def studies(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def study_version(connection: duckdb.DuckDBPyConnection, study: str) -> str:
+    """Return a word that changes whenever what the study holds is replaced."""
+    row = connection.execute(
+        "SELECT source_sha256 || ' ' || loaded_at FROM study WHERE study = ?", [study]
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
 def require_study(connection: duckdb.DuckDBPyConnection, study: str) -> None:
     """Check that the study is there.
 

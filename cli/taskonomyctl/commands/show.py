@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from taskonomy_catalogue.tasks import GROUP_TITLES, NameStyle, TaskDictionary
 from taskonomy_warehouse.selection.results import Choice, SolvedTaxonomy
+from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
 from taskonomyctl.options import (
     names_option,
     output_option,
@@ -76,7 +77,8 @@ def taxonomy_tree(
 
 def _headline(taxonomy: SolvedTaxonomy, study: str) -> Text:
     order = "any order" if taxonomy.max_order == "all" else f"order ≤ {taxonomy.max_order}"
-    line = Text(f"{study}: budget {taxonomy.budget:g}, {order}", "bold")
+    named = "" if taxonomy.scenario == DEFAULT_SCENARIO else f", scenario {taxonomy.scenario}"
+    line = Text(f"{study}{named}: budget {taxonomy.budget:g}, {order}", "bold")
     if taxonomy.status == "infeasible":
         return line.append(f"  infeasible: {taxonomy.reason}", "red")
     proof = "proven optimal" if taxonomy.status == "optimal" else f"gap {taxonomy.gap:.2%}"

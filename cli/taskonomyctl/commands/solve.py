@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from taskonomy_warehouse.selection.data import Problem, read_problem
 from taskonomy_warehouse.selection.inputs import read_task_values, read_transfer_cost
 from taskonomy_warehouse.selection.results import (
     SolvedTaxonomy,
-    read_taxonomies,
+    check_scenario,
+    read_choices,
+    solved_taxonomy,
     write_taxonomies,
 )
 from taskonomy_warehouse.selection.settings import Settings, TransferCost, resolved_tasks
 from taskonomy_warehouse.selection.taxonomy import Taxonomy
-from taskonomy_warehouse.warehouse import reading, require_study, writing
+from taskonomy_warehouse.warehouse import WarehouseBusy, reading, require_study, writing
 from taskonomyctl.options import (
     names_option,
     output_option,
@@ -37,6 +40,8 @@ from taskonomyctl.taxonomies import taxonomy_record
 
 COLUMNS = ("budget", "order", "status", "objective", "gap", "mean_gain", "mean_quality", "sources")
 INFEASIBLE = 4
+WAITS = (1, 2, 4, 8, 15, 30)
+"""Seconds between tries to write to a warehouse that another client has open."""
 
 
 @click.command()
@@ -94,6 +99,9 @@ INFEASIBLE = 4
     help="Take transfers whose sources include their own target.",
 )
 @click.option("--scenario", metavar="NAME", help="Name to keep these settings under.")
+@click.option(
+    "--replace", is_flag=True, help="Replace what the scenario holds, solved with other settings."
+)
 @names_option
 @output_option
 @warehouse_option
@@ -105,6 +113,7 @@ def solve(
     solver_executable: Path | None,
     time_limit: float | None,
     scenario: str | None,
+    replace: bool,
     names: Any,
     output: str,
     warehouse: Path,
@@ -118,12 +127,20 @@ def solve(
     """
     study = the_study(warehouse, study)
     wanted_budgets, wanted_orders = parse_budgets(budgets), parse_orders(orders)
+    if solver_executable is not None and solver != "cbc":
+        raise SettingRefused("--solver-executable names a CBC; leave it out with --solver highs")
     with reading(warehouse) as connection:
         require_study(connection, study)
+    with writing(warehouse) as connection:  # to write: better busy now than after the sweep
         dictionary = read_dictionary(connection, study)
         settings = _settings(dictionary, options)
+        scenario = scenario or settings.scenario
+        if not replace:
+            check_scenario(connection, study, scenario, settings)
         problem = read_problem(connection, study, settings)
-    scenario = scenario or settings.scenario
+        choices = read_choices(connection, study)
+    for note in problem.notes:
+        click.echo(f"taskonomyctl: note: {note}", err=True)
     solved: list[Taxonomy] = []
     try:
         _solve_with_progress(
@@ -135,16 +152,41 @@ def solve(
             executable=solver_executable,
             time_limit=time_limit,
         )
-    finally:  # an interrupted sweep keeps what it has solved
-        with writing(warehouse) as connection:
-            write_taxonomies(connection, study, scenario, settings, solved)
-    with reading(warehouse) as connection:
-        kept = read_taxonomies(
-            connection, study, scenario, budgets=wanted_budgets, max_orders=wanted_orders
+    finally:  # an interrupted sweep prints and keeps what it has solved
+        in_order = sorted(
+            solved, key=lambda t: (wanted_orders.index(t.max_order), wanted_budgets.index(t.budget))
         )
-    records = [taxonomy_record(taxonomy, study, dictionary, names) for taxonomy in kept]
-    print_rows(records, COLUMNS, output)
-    return _say_what_is_infeasible(kept)
+        answers = [solved_taxonomy(taxonomy, scenario, choices) for taxonomy in in_order]
+        if solved:
+            records = [taxonomy_record(answer, study, dictionary, names) for answer in answers]
+            print_rows(records, COLUMNS, output)
+            _keep(warehouse, study, scenario, settings, in_order, problem.version, replace)
+    return _say_what_is_infeasible(answers)
+
+
+def _keep(
+    warehouse: Path,
+    study: str,
+    scenario: str,
+    settings: Settings,
+    solved: list[Taxonomy],
+    version: str,
+    replace: bool,
+) -> None:
+    """Write the taxonomies, waiting a while for a client that has the file open."""
+    for wait in (*WAITS, None):
+        try:
+            with writing(warehouse) as connection:
+                write_taxonomies(
+                    connection, study, scenario, settings, solved, version=version, replace=replace
+                )
+        except WarehouseBusy:
+            if wait is None:
+                raise
+            click.echo(f"taskonomyctl: {warehouse} is in use; waiting to write to it", err=True)
+            time.sleep(wait)
+        else:
+            return
 
 
 def _settings(dictionary: TaskDictionary, options: dict[str, Any]) -> Settings:

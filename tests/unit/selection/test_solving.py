@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,7 @@ from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
 from taskonomy_warehouse.selection.data import Candidate, Problem, read_problem
 from taskonomy_warehouse.selection.results import (
+    StudyChanged,
     latest_scenario,
     read_taxonomies,
     write_taxonomies,
@@ -216,10 +218,107 @@ def test_solving_again_replaces_and_other_settings_start_afresh(
     again = solve_taxonomies(problem, [2.0, 3.0], ["1"], solver="highs")
     write_taxonomies(paper, "paper", "mine", Settings(), again)
     assert [t.budget for t in read_taxonomies(paper, "paper", "mine")] == [1.0, 2.0, 3.0]
-    write_taxonomies(paper, "paper", "mine", Settings(affinity_exponent=1.0), first[:1])
+    other = Settings(affinity_exponent=1.0)
+    with pytest.raises(SettingRefused, match="solved with other settings"):
+        write_taxonomies(paper, "paper", "mine", other, first[:1])
+    assert [t.budget for t in read_taxonomies(paper, "paper", "mine")] == [1.0, 2.0, 3.0]
+    write_taxonomies(paper, "paper", "mine", other, first[:1], replace=True)
     assert [t.budget for t in read_taxonomies(paper, "paper", "mine")] == [1.0]
     write_taxonomies(paper, "paper", "other", Settings(), first)
     assert latest_scenario(paper, "paper") == "other"
+
+
+def test_taxonomies_of_measurements_that_are_gone_are_not_kept(
+    paper: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    problem = read_problem(paper, "paper", Settings())
+    solved = solve_taxonomies(problem, [2.0], ["1"], solver="highs")
+    shorter = tmp_path / "shorter.csv"
+    shorter.write_text("\n".join(shipped_measurements().read_text().splitlines()[:-1]))
+    import_published(paper, shorter, "paper", published_dictionary(), replace=True)
+    with pytest.raises(StudyChanged, match="replaced while it was being solved"):
+        write_taxonomies(paper, "paper", "default", Settings(), solved, version=problem.version)
+    assert paper.execute("SELECT count(*) FROM taxonomy_edge").fetchone() == (0,)
+
+
+def test_the_order_of_a_files_lines_is_no_setting() -> None:
+    one, other = {"a": 1.0, "b": 2.0}, {"b": 2.0, "a": 1.0}
+    assert Settings(importance=one).scenario == Settings(importance=other).scenario
+    assert Settings(label_cost=one) == Settings(label_cost=other)
+
+
+def scaled(problem: Problem, *, values: float = 1.0, costs: float = 1.0) -> Problem:
+    return replace(
+        problem,
+        candidates=tuple(
+            replace(c, value=c.value * values, cost=c.cost * costs) for c in problem.candidates
+        ),
+        label_cost={source: cost * costs for source, cost in problem.label_cost.items()},
+    )
+
+
+@pytest.mark.parametrize("solver", ["cbc", "highs"])
+@pytest.mark.parametrize("values", [1e-9, 1e-5, 1e6])
+@pytest.mark.parametrize("costs", [1e-7, 1.0, 1e8])
+def test_the_units_of_values_and_costs_do_not_matter(
+    paper: duckdb.DuckDBPyConnection, solver: SolverName, values: float, costs: float
+) -> None:
+    problem = read_problem(paper, "paper", Settings())
+    (plain,) = solve_taxonomies(problem, [3.0], ["2"], solver="cbc")
+    (other,) = solve_taxonomies(
+        scaled(problem, values=values, costs=costs), [3.0 * costs], ["2"], solver=solver
+    )
+    assert plain.objective is not None
+    assert other.status == "optimal"
+    assert other.objective == pytest.approx(plain.objective * values, rel=1e-9)
+    assert other.gap == 0.0
+
+
+@pytest.mark.parametrize("exponent", [2.0, 4.0])
+def test_solvers_agree_where_values_are_far_apart(
+    paper: duckdb.DuckDBPyConnection, exponent: float
+) -> None:
+    problem = read_problem(paper, "paper", Settings(affinity_exponent=exponent))
+    solved = [
+        solve_taxonomies(problem, [3.0, 8.0], ["1", "4"], solver=solver)
+        for solver in ("cbc", "highs")
+    ]
+    for one, other in zip(*solved, strict=True):
+        assert one.objective == pytest.approx(other.objective, rel=1e-8)
+
+
+def test_costs_too_far_apart_are_refused(paper: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(SettingRefused, match="too far apart"):
+        read_problem(paper, "paper", Settings(label_cost={"normals": 1e8}))
+
+
+def test_a_target_that_was_asked_for_is_never_dropped(paper: duckdb.DuckDBPyConnection) -> None:
+    problem = read_problem(paper, "paper", Settings(target_only=("colorization",)))
+    (taxonomy,) = solve_taxonomies(problem, [26.0], ["all"])
+    assert taxonomy.reason == (
+        "target 'colorization' cannot be served: no transfer to it was measured"
+    )
+
+
+def test_a_task_in_use_is_not_taken_in_again(paper: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(SettingRefused, match="already uses it, as source-only"):
+        read_problem(paper, "paper", Settings(use=("colorization",)))
+    problem = read_problem(paper, "paper", Settings(use=("object-classes-selected",)))
+    assert "object-classes-selected" in problem.sources
+    assert "object-classes-selected" not in problem.targets
+    assert problem.notes == ()
+
+
+def test_what_has_no_effect_is_said(paper: duckdb.DuckDBPyConnection) -> None:
+    settings = Settings(
+        importance={"jigsaw": 2.0},
+        label_cost={"object-classes-selected": 2.0},
+        transfer_cost=TransferCost(by_transfer={"depth<=jigsaw+random": 1.0}),
+    )
+    notes = "; ".join(read_problem(paper, "paper", settings).notes)
+    assert "--importance of jigsaw" in notes
+    assert "--label-cost of object-classes-selected" in notes
+    assert "--transfer-cost of depth<=jigsaw+random" in notes
 
 
 @pytest.mark.slow

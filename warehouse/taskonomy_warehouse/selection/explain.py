@@ -4,7 +4,7 @@ from collections import Counter
 
 from taskonomy_warehouse.selection.data import Problem, undominated
 from taskonomy_warehouse.selection.model import chosen_transfers, create_cheapest_model
-from taskonomy_warehouse.selection.solvers import Solver
+from taskonomy_warehouse.selection.solvers import Solver, SolverFailed
 
 
 def why_infeasible(problem: Problem, budget: float, solver: Solver) -> str:
@@ -19,14 +19,19 @@ def why_infeasible(problem: Problem, budget: float, solver: Solver) -> str:
             "no choice of sources lets every chosen source be served by its own network "
             "(--sources-serve-themselves) and still serves every target"
         )
-    need = f"the smallest budget that serves every target is {least:g}"
+    if least <= budget:
+        raise SolverFailed(
+            f"{solver.label} finds no taxonomy within budget {budget:.10g} and one that costs "
+            f"{least:.10g}: its rounding is to blame; try the other --solver"
+        )
+    need = f"the smallest budget that serves every target is {least:.10g}"
     if too_dear:
         target, cost = max(too_dear.items(), key=lambda item: item[1])
         return (
-            f"target {target!r} cannot be served within budget {budget:g}: "
-            f"its cheapest transfer costs {cost:g}; {need}"
+            f"target {target!r} cannot be served within budget {budget:.10g}: "
+            f"its cheapest transfer costs {cost:.10g}; {need}"
         )
-    return f"budget {budget:g} serves each target alone and not all of them together; {need}"
+    return f"budget {budget:.10g} serves each target alone and not all of them together; {need}"
 
 
 def _why_unserved(problem: Problem, target: str) -> str:

@@ -14,9 +14,9 @@ from taskonomy_warehouse.selection.data import Candidate, Problem
 
 
 def create_taxonomy_model(problem: Problem) -> pyo.ConcreteModel:
-    """Return the program whose optimum is the best taxonomy within ``model.budget``.
+    """Return the program whose optimum is the best taxonomy within the budget.
 
-    The budget is a mutable parameter: the model is built once and solved for every budget.
+    The budget is a mutable parameter (`set_budget`): built once, the model is solved for every one.
     """
     model = _with_variables(problem)
     model.budget = pyo.Param(mutable=True, domain=pyo.Reals, initialize=0.0)
@@ -24,6 +24,11 @@ def create_taxonomy_model(problem: Problem) -> pyo.ConcreteModel:
     _add_structure(model, problem)
     within_budget(model, problem)
     return model
+
+
+def set_budget(model: pyo.ConcreteModel, problem: Problem, budget: float) -> None:
+    """Set the model's budget; more than everything costs is as good as everything."""
+    model.budget.set_value(min(budget, problem.total_cost) / problem.cost_scale)
 
 
 def create_cheapest_model(problem: Problem) -> pyo.ConcreteModel:
@@ -45,8 +50,9 @@ def chosen_transfers(model: pyo.ConcreteModel, problem: Problem) -> tuple[Candid
 
 
 def total_affinity(model: pyo.ConcreteModel, problem: Problem) -> None:
-    """Maximise Σ_e r_t(e)·A_e^γ·x_e."""
-    values = (c.value * model.x[e] for e, c in enumerate(problem.candidates))
+    """Maximise Σ_e r_t(e)·A_e^γ·x_e, in units of `Problem.value_scale`."""
+    scale = problem.value_scale
+    values = (c.value / scale * model.x[e] for e, c in enumerate(problem.candidates))
     model.total_affinity = pyo.Objective(expr=pyo.quicksum(values), sense=pyo.maximize)
 
 
@@ -81,7 +87,7 @@ def one_transfer_per_target(model: pyo.ConcreteModel, problem: Problem) -> None:
 
 
 def within_budget(model: pyo.ConcreteModel, problem: Problem) -> None:
-    """Σ_s ℓ_s·y_s + Σ_e τ_e·x_e ≤ budget."""
+    """Σ_s ℓ_s·y_s + Σ_e τ_e·x_e ≤ budget, in units of `Problem.cost_scale`."""
     model.within_budget = pyo.Constraint(expr=_cost(model, problem) <= model.budget)
 
 
@@ -117,6 +123,7 @@ def _add_structure(model: pyo.ConcreteModel, problem: Problem) -> None:
 
 
 def _cost(model: pyo.ConcreteModel, problem: Problem) -> object:
-    labels = [problem.label_cost[s] * model.y[s] for s in problem.sources]
-    transfers = [c.cost * model.x[e] for e, c in enumerate(problem.candidates) if c.cost]
+    scale = problem.cost_scale
+    labels = [problem.label_cost[s] / scale * model.y[s] for s in problem.sources]
+    transfers = [c.cost / scale * model.x[e] for e, c in enumerate(problem.candidates) if c.cost]
     return pyo.quicksum(labels + transfers)

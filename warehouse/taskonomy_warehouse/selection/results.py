@@ -1,14 +1,25 @@
 """Solved taxonomies in the warehouse: written together, read back as the contract prints them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from taskonomy_catalogue.errors import NotFound
+from taskonomy_catalogue.errors import NotFound, SettingRefused, TaskonomyError
 from taskonomy_warehouse.selection.settings import Settings
 from taskonomy_warehouse.selection.taxonomy import Taxonomy
-from taskonomy_warehouse.warehouse import insert_rows, require_study, transaction
+from taskonomy_warehouse.warehouse import (
+    insert_rows,
+    require_study,
+    study_version,
+    transaction,
+)
+
+
+class StudyChanged(TaskonomyError):
+    """The measurements a problem was read from are no longer there."""
+
+    exit_code = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,29 +88,99 @@ def read_taxonomies(
     ]
 
 
+def solved_taxonomy(
+    taxonomy: Taxonomy, scenario: str, choices: Mapping[int, Choice]
+) -> SolvedTaxonomy:
+    """Return a taxonomy as it will be read back, with the figures that `read_choices` gave."""
+    chosen = tuple(choices[candidate.transfer_id] for candidate in taxonomy.transfers)
+    return SolvedTaxonomy(
+        scenario=scenario,
+        budget=taxonomy.budget,
+        max_order=taxonomy.max_order,
+        status=taxonomy.status,
+        reason=taxonomy.reason,
+        objective=taxonomy.objective,
+        bound=taxonomy.bound,
+        gap=taxonomy.gap,
+        cost=taxonomy.cost,
+        solver=taxonomy.solver,
+        seconds=taxonomy.seconds,
+        mean_gain=_mean(choice.gain for choice in chosen),
+        mean_quality=_mean(choice.quality for choice in chosen),
+        sources=taxonomy.sources,
+        choices=chosen,
+    )
+
+
+def read_choices(connection: duckdb.DuckDBPyConnection, study: str) -> dict[int, Choice]:
+    """Return every ranked transfer of a study by its number, with its figures."""
+    rows = connection.execute(
+        "SELECT transfer_id, target, kind, sources, affinity, gain, quality "
+        "FROM measured_transfer WHERE study = ? AND affinity IS NOT NULL",
+        [study],
+    ).fetchall()
+    return {row[0]: _choice(*row[1:]) for row in rows}
+
+
+def check_scenario(
+    connection: duckdb.DuckDBPyConnection, study: str, scenario: str, settings: Settings
+) -> None:
+    """Check that the scenario was not solved with other settings.
+
+    Raises:
+        SettingRefused: it was; taxonomies of different settings never stand under one name.
+    """
+    earlier = connection.execute(
+        "SELECT settings FROM scenario WHERE study = ? AND scenario = ?", [study, scenario]
+    ).fetchone()
+    if earlier is not None and earlier[0] != settings.model_dump_json():
+        raise SettingRefused(
+            f"scenario {scenario!r} of study {study!r} was solved with other settings; "
+            "choose another --scenario, or --replace its taxonomies"
+        )
+
+
 def write_taxonomies(
     connection: duckdb.DuckDBPyConnection,
     study: str,
     scenario: str,
     settings: Settings,
     taxonomies: Sequence[Taxonomy],
+    *,
+    version: str | None = None,
+    replace: bool = False,
 ) -> None:
     """Keep the taxonomies of a scenario; those of the same budget and order are replaced.
 
-    A scenario name that was solved with other settings starts afresh: taxonomies of different
-    settings never stand under one name.
+    Args:
+        connection: the warehouse, open to write.
+        study: the study that was solved.
+        scenario: the name to keep them under.
+        settings: what was asked.
+        taxonomies: the answers.
+        version: `Problem.version`; None keeps them whatever the study holds now.
+        replace: drop what the scenario holds, if it was solved with other settings.
+
+    Raises:
+        StudyChanged: the study's measurements were replaced since the problem was read.
+        SettingRefused: see `check_scenario`; not with ``replace``.
     """
-    text = settings.model_dump_json()
     with transaction(connection):
-        earlier = connection.execute(
-            "SELECT settings FROM scenario WHERE study = ? AND scenario = ?", [study, scenario]
-        ).fetchone()
-        if earlier is not None and earlier[0] != text:
+        if version is not None and version != study_version(connection, study):
+            raise StudyChanged(
+                f"study {study!r} was replaced while it was being solved; nothing of it is kept: "
+                "solve it again"
+            )
+        try:
+            check_scenario(connection, study, scenario, settings)
+        except SettingRefused:
+            if not replace:
+                raise
             _forget(connection, study, scenario)
         _forget(connection, study, scenario, taxonomies)
         connection.execute(
             "INSERT OR REPLACE INTO scenario VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')",
-            [study, scenario, text],
+            [study, scenario, settings.model_dump_json()],
         )
         _insert(connection, study, scenario, taxonomies)
 
@@ -168,16 +249,33 @@ def _choices(
         [study, scenario],
     ).fetchall()
     for budget, max_order, target, kind, sources, affinity, gain, quality in rows:
-        choice = Choice(
-            target=target,
-            kind=kind,
-            sources=tuple(sources),
-            affinity=affinity,
-            gain=gain,
-            quality=quality,
-        )
+        choice = _choice(target, kind, sources, affinity, gain, quality)
         found.setdefault((budget, max_order), []).append(choice)
     return found
+
+
+def _choice(
+    target: str,
+    kind: str,
+    sources: list[str],
+    affinity: float,
+    gain: float | None,
+    quality: float | None,
+) -> Choice:
+    return Choice(
+        target=target,
+        kind=kind,
+        sources=tuple(sources),
+        affinity=affinity,
+        gain=gain,
+        quality=quality,
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean of what is known, None when nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _forget(

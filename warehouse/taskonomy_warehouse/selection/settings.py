@@ -2,14 +2,22 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.tasks import Role, TaskDictionary
 
 DEFAULT_SCENARIO = "default"
+
+
+def _in_order(values: dict[str, float]) -> dict[str, float]:
+    return dict(sorted(values.items()))
+
+
+Values = Annotated[dict[str, float], AfterValidator(_in_order)]
+"""A number per name, in alphabetical order: the order of a file's lines is no setting."""
 
 
 class TransferCost(BaseModel):
@@ -22,9 +30,9 @@ class TransferCost(BaseModel):
 
     default: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     """Cost of a transfer that no entry names."""
-    by_target: dict[str, float] = {}
+    by_target: Values = {}
     """Cost of any transfer to a target, by target."""
-    by_transfer: dict[str, float] = {}
+    by_transfer: Values = {}
     """Cost of one transfer, by ``target<=source+source``, sources in alphabetical order."""
 
     def of(self, target: str, sources: Iterable[str]) -> float:
@@ -51,9 +59,9 @@ class Settings(BaseModel):
     """Tasks left out altogether, and every transfer that stands on one."""
     use: tuple[str, ...] = ()
     """Tasks the study leaves unused by default, taken in."""
-    importance: dict[str, float] = {}
+    importance: Values = {}
     """r: weight of a target in the objective; 1 unless given."""
-    label_cost: dict[str, float] = {}
+    label_cost: Values = {}
     """ℓ: cost of supervising a source; 1 unless given."""
     transfer_cost: TransferCost = TransferCost()
     """τ: cost of a transfer on top; 0 unless given."""

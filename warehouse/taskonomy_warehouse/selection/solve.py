@@ -7,9 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
-from taskonomy_warehouse.selection.data import Candidate, Problem, undominated
+from taskonomy_warehouse.selection.data import (
+    Candidate,
+    Problem,
+    best_on_the_same_sources,
+    undominated,
+)
 from taskonomy_warehouse.selection.explain import why_infeasible
-from taskonomy_warehouse.selection.model import chosen_transfers, create_taxonomy_model
+from taskonomy_warehouse.selection.model import (
+    chosen_transfers,
+    create_taxonomy_model,
+    set_budget,
+)
 from taskonomy_warehouse.selection.solvers import (
     Answer,
     Solver,
@@ -87,7 +96,7 @@ def _sweep_budgets(
         started = time.perf_counter()
         answer = Answer(status="infeasible", bound=None)
         if model is not None:
-            model.budget.set_value(budget)
+            set_budget(model, reduced, budget)
             answer = solver.solve(model, time_limit)
         seconds = time.perf_counter() - started
         if answer.status == "infeasible":
@@ -115,28 +124,31 @@ def _taxonomy(
     seconds: float,
 ) -> Taxonomy:
     """Recompute objective and cost from the choice itself, and check it against the problem."""
-    sources, cost = problem.sources_and_cost(chosen)
-    objective = sum(c.value for c in chosen)
     is_taxonomy = [c.target for c in chosen] == list(problem.targets)
+    sources, cost = problem.sources_and_cost(chosen)
     if not is_taxonomy and answer.status == "feasible":  # what a relaxation left behind
         raise SolverFailed(
             f"{solver} found no taxonomy in the time given at budget {budget:g}, "
             f"order {max_order}; raise --time-limit"
         )
-    if not is_taxonomy or cost > budget + TOLERANCE:
+    if not is_taxonomy or cost > budget + TOLERANCE * problem.cost_scale:
         raise SolverFailed(
             f"{solver} returned a choice that breaks the problem at budget {budget:g}, "
             f"order {max_order}: {len(chosen)} transfers for {len(problem.targets)} targets, "
             f"cost {cost:g}"
         )
-    bound = objective if answer.bound is None else answer.bound
-    if bound - objective < PRINTED_DIGITS * max(1.0, objective):
-        bound = objective
-    if answer.status == "optimal" and bound > objective + TOLERANCE * max(1.0, objective):
+    chosen = tuple(best_on_the_same_sources(problem, chosen))
+    sources, cost = problem.sources_and_cost(chosen)
+    objective = sum(c.value for c in chosen)
+    bound = objective if answer.bound is None else answer.bound * problem.value_scale
+    apart = abs(bound - objective)
+    if answer.status == "optimal" and apart > TOLERANCE * problem.value_scale:
         raise SolverFailed(
-            f"{solver} calls {objective:.9f} optimal and proves only {bound:.9f} "
+            f"{solver} calls {objective:.9g} optimal and its bound is {bound:.9g} "
             f"at budget {budget:g}, order {max_order}"
         )
+    if bound < objective or apart < PRINTED_DIGITS * max(problem.value_scale, objective):
+        bound = objective
     return Taxonomy(
         budget=budget,
         max_order=max_order,

@@ -1,7 +1,8 @@
 """The solvers: CBC as a process, HiGHS in the process, one answer from both.
 
-Both are told to prove the optimum to the last digit that floats allow: CBC stops by default once no
-solution can be better by 1e-4 (its ``increment``), HiGHS at a relative gap of 1e-4.
+Both are told to prove the optimum: CBC stops by default once no solution can be better by 1e-4
+(its ``increment``), HiGHS at a relative gap of 1e-4. What is left is the tolerance of floating
+point, some 1e-9 of the largest value, as models are scaled to values around 1.
 """
 
 import math
@@ -180,6 +181,14 @@ class _Highs:
             abs_gap=SMALLEST_STEP,
             time_limit=time_limit,
             threads=1,
+            solver_options=dict.fromkeys(
+                (
+                    "primal_feasibility_tolerance",
+                    "dual_feasibility_tolerance",
+                    "mip_feasibility_tolerance",
+                ),
+                SMALLEST_STEP,
+            ),
         )
         if results.termination_condition in (
             Ended.provenInfeasible,
@@ -187,7 +196,10 @@ class _Highs:
         ):
             return Answer(status="infeasible", bound=None)
         if results.solution_status not in (SolutionStatus.optimal, SolutionStatus.feasible):
-            raise SolverFailed(f"{self.label} ended with {results.termination_condition.name}")
+            raise SolverFailed(
+                f"{self.label} found no taxonomy ({results.termination_condition.name}); "
+                "raise --time-limit"
+            )
         results.solution_loader.load_vars()
         proven = results.solution_status == SolutionStatus.optimal
         return Answer(

@@ -1,5 +1,6 @@
 """A taxonomy as solved, and the words for its order limit. No solver and no database here."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,8 @@ ALL_ORDERS = "all"
 """The order limit that admits every transfer measured."""
 
 TOLERANCE = 1e-6
-"""How far a budget may be overrun by rounding, and two objectives differ and count as equal."""
+"""How far a solver may overrun a budget by rounding, and its objective be from the one recomputed,
+in units of the largest cost and the largest value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,9 @@ class Taxonomy:
         """Return (bound − objective) / objective, 0 for a proven optimum."""
         if self.objective is None or self.bound is None:
             return None
-        return (self.bound - self.objective) / max(abs(self.objective), TOLERANCE)
+        if self.bound == self.objective:
+            return 0.0
+        return (self.bound - self.objective) / abs(self.objective) if self.objective else math.inf
 
 
 def order_limit(max_order: str) -> int | None:
