@@ -10,8 +10,11 @@ from taskonomy_catalogue.errors import NotFound
 from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
 from taskonomy_warehouse.report.contents import Contents, read_contents
+from taskonomy_warehouse.selection.data import read_problem
+from taskonomy_warehouse.selection.results import write_taxonomies
 from taskonomy_warehouse.selection.settings import Settings, TransferCost
-from taskonomy_warehouse.warehouse import reading
+from taskonomy_warehouse.selection.solve import solve_taxonomies
+from taskonomy_warehouse.warehouse import reading, writing
 
 
 def contents_of(
@@ -170,3 +173,21 @@ def test_unmeasured_win_rates_stay_unmeasured(
     assert missing > 0
     assert sum(cell.gain is None for cell in contents.heat) == missing
     assert len(contents.heat) < 36
+
+
+def test_figure_9_follows_the_settings_and_not_their_name(
+    paper_warehouse: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes(paper_warehouse.read_bytes())
+    with writing(path) as connection:
+        asked = {"mine": Settings(), "default": Settings(affinity_exponent=1)}
+        for name, settings in asked.items():
+            problem = read_problem(connection, "paper", settings)
+            solved = solve_taxonomies(problem, [2.0, 3.0], ["1"], solver="highs")
+            write_taxonomies(connection, "paper", name, settings, solved)
+        mine, default = (contents_of(connection, "paper", name) for name in ("mine", "default"))
+    assert default.printed is None
+    assert mine.printed is not None
+    # One of the eight printed budgets is solved, for one of the two orders: 22 gains, 22 qualities.
+    assert (mine.printed.matched, mine.printed.solved, mine.printed.total) == (44, 44, 704)

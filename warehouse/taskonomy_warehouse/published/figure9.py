@@ -57,9 +57,14 @@ class Comparison:
         return sum(cell.matches for cell in self.cells)
 
     @property
+    def solved(self) -> int:
+        """Return how many of them we have a figure for."""
+        return sum(cell.ours is not None for cell in self.cells)
+
+    @property
     def mismatches(self) -> tuple[Cell, ...]:
-        """Return the cells that differ or that we have no figure for."""
-        return tuple(cell for cell in self.cells if not cell.matches)
+        """Return the cells that were solved and differ."""
+        return tuple(c for c in self.cells if c.ours is not None and not c.matches)
 
 
 def compare(

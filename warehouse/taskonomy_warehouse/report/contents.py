@@ -22,7 +22,7 @@ from taskonomy_warehouse.random_taxonomies import (
 )
 from taskonomy_warehouse.selection.data import Problem, read_problem
 from taskonomy_warehouse.selection.results import SolvedTaxonomy, read_taxonomies
-from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO, Settings
+from taskonomy_warehouse.selection.settings import Settings
 from taskonomy_warehouse.selection.taxonomy import order_limit
 from taskonomy_warehouse.similarity import SimilarityTree, similarity_tree
 from taskonomy_warehouse.warehouse import require_study
@@ -191,7 +191,7 @@ def read_contents(
         against_random=against_random,
         seed=seed,
         draws=draws,
-        printed=_printed(connection, study, scenario),
+        printed=_printed(connection, study, scenario, settings),
     )
 
 
@@ -304,12 +304,13 @@ def _in_tree_order(
 
 
 def _printed(
-    connection: duckdb.DuckDBPyConnection, study: str, scenario: str
+    connection: duckdb.DuckDBPyConnection, study: str, scenario: str, settings: Settings
 ) -> figure9.Comparison | None:
     """Compare with the paper where that means something: its measurements, its settings."""
-    if scenario != DEFAULT_SCENARIO or not figure9.holds_shipped_measurements(connection, study):
+    if settings != Settings() or not figure9.holds_shipped_measurements(connection, study):
         return None
-    return figure9.compare(connection, study, scenario)
+    comparison = figure9.compare(connection, study, scenario)
+    return comparison if comparison.solved else None
 
 
 def _against_random(

@@ -93,9 +93,9 @@ class _PyomoCbc(CBCSHELL):  # type: ignore[misc]
 
     def _execute_command(self, command: Any) -> Any:
         """Run it; a crash carries the solver's own last words."""
-        limit = self._timelimit
+        limit: Any = getattr(self, "_timelimit", None)
         if limit is not None:  # CBC looks at the clock between steps, and a large root LP is one
-            self._timelimit = 2 * limit + 60
+            self._timelimit: Any = 2 * limit + 60
         try:
             code, log = super()._execute_command(command)
         except subprocess.TimeoutExpired as error:
