@@ -44,12 +44,6 @@ class NotFound(TaskonomyError):
     exit_code = 6
 
 
-class Infeasible(TaskonomyError):
-    """No taxonomy satisfies the request; the message says which target cannot be served."""
-
-    exit_code = 4
-
-
 class SettingRefused(TaskonomyError):
     """A setting of a request is out of range or contradicts another."""
 

@@ -6,6 +6,7 @@ the only one that reads that folder, the data set's folder name; `TaskDictionary
 """
 
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from functools import cache, cached_property
 from importlib import resources
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -38,6 +40,26 @@ NameStyle = Literal["ours", "published", "title"]
 TASK_ID_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 TaskId = Annotated[str, StringConstraints(pattern=TASK_ID_PATTERN)]
 """Lower-case letters, digits and inner hyphens, 40 at most: fits a file name and a label value."""
+
+
+def plain_text(text: str) -> str:
+    """Return the text as it is.
+
+    Raises:
+        ValueError: it holds control characters or line breaks: GraphML cannot carry them, and a
+            terminal obeys them.
+    """
+    wrong = [c for c in text if unicodedata.category(c) in _UNPRINTABLE or c in "\ufffe\uffff"]
+    if wrong:
+        raise ValueError(f"holds the control character {wrong[0]!r}; remove it")
+    return text
+
+
+_UNPRINTABLE = frozenset({"Cc", "Cs"})
+"""Unicode's categories of controls (line breaks among them) and lone surrogates."""
+
+Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(plain_text)]
+"""What people and other programs call a task."""
 
 GROUP_TITLES: dict[Group, str] = {
     "2d": "2D",
@@ -69,11 +91,11 @@ class Task(BaseModel):
 
     id: TaskId
     """Our name for it, unique in the dictionary."""
-    title: str = Field(min_length=1, max_length=60)
+    title: Name
     """What a reader sees."""
-    published: str | None = Field(default=None, min_length=1, max_length=60)
+    published: Name | None = None
     """Its name in the published measurements, where it has one."""
-    folder: str | None = Field(default=None, min_length=1, max_length=60)
+    folder: Name | None = None
     """The data set folder (domain) its label is read from; None when it needs no label file."""
     group: Group = "other"
     """Family in the paper's similarity tree."""
@@ -227,7 +249,7 @@ def _shipped(name: str) -> TaskDictionary:
 def _parsed(text: str, path: Path) -> TaskDictionary:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of long integers, of deep nesting
         raise InputRefused(path, f"not valid TOML: {error}") from error
     try:
         dictionary = TaskDictionary.model_validate(content)

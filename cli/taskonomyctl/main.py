@@ -1,8 +1,14 @@
 """`taskonomyctl`: the commands gathered, errors turned into one message and an exit code."""
 
+import contextlib
+import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
+from types import FrameType
+from typing import Any
 
 import click
 
@@ -24,10 +30,41 @@ Exit codes:
   4  solved, and some budget has no taxonomy: the message says which target
   5  a file was refused: the message names line, column and reason
   6  something is missing or busy: a warehouse, a study, a solver
+  130  interrupted by Ctrl-C, 143 by SIGTERM: what was committed before is kept
+  141  the reader of the output went away, as head does
 """
 
 
+class _ReaderLeft(Exception):
+    """Nobody reads our output any more. click would call that a failure and exit with 1."""
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, made to unwind as Ctrl-C does."""
+
+
+class _Commands(click.Group):
+    """The commands, with a reader that goes away told apart from other failures."""
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _reader_may_leave():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _ReaderLeft from error
+
+
 @click.group(
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES,
 )
@@ -56,20 +93,46 @@ for command in (import_, tasks, solve, show, export, report, sql, completion):
 
 def main() -> None:
     """Run the command line; a user's mistake ends in one message, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a Latin-1 terminal prints "?" for "≤"
     try:
-        result = cli.main(prog_name="taskonomyctl", standalone_mode=False)
-        sys.stdout.flush()
-    except click.exceptions.Abort:
-        _leave("interrupted; what was committed before is kept", 130)
+        with _sigterm_unwinds():
+            result = cli.main(prog_name="taskonomyctl", standalone_mode=False)
+            sys.stdout.flush()
+    except click.exceptions.Abort as abort:
+        terminated = isinstance(abort.__cause__, _Terminated)
+        _leave("interrupted; what was committed before is kept", 143 if terminated else 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except TaskonomyError as error:
         _leave(str(error), error.exit_code)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (_ReaderLeft, BrokenPipeError):
+        _drop_output()
         sys.exit(141)
+    except OSError as error:  # a disk that is full, a file that cannot be written
+        _drop_output()
+        _leave(f"{error.filename or 'standard output'}: {error.strerror or error}", 1)
     sys.exit(result if isinstance(result, int) else 0)
+
+
+@contextlib.contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    def terminate(_signal: int, _frame: FrameType | None) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _drop_output() -> None:
+    """Send what is still in the buffer nowhere: Python would try it again on its way out."""
+    with contextlib.suppress(OSError):  # a stream that is no file of the system
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _leave(message: str, exit_code: int) -> None:

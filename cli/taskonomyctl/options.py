@@ -9,8 +9,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from taskonomy_catalogue.errors import NotFound, SettingRefused, TaskonomyError
-from taskonomy_catalogue.tasks import published_dictionary
-from taskonomy_warehouse.selection.taxonomy import order_limit
+from taskonomy_catalogue.tasks import TaskDictionary, plain_text, published_dictionary
+from taskonomy_warehouse.dictionary import read_dictionary
+from taskonomy_warehouse.parsing import parse_number
+from taskonomy_warehouse.selection.taxonomy import ALL_ORDERS
 from taskonomy_warehouse.warehouse import reading, studies
 
 Command = Callable[..., Any]
@@ -46,24 +48,40 @@ names_option = click.option(
 def _complete_study(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    path = ctx.params.get("warehouse") or Path("warehouse.duckdb")
     try:
-        with reading(Path(path)) as connection:
+        with reading(_warehouse_of(ctx)) as connection:
             names = studies(connection)
     except TaskonomyError:
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+def _warehouse_of(ctx: click.Context) -> Path:
+    return Path(ctx.params.get("warehouse") or "warehouse.duckdb")
+
+
 def _complete_task(
-    _ctx: click.Context, _param: click.Parameter, incomplete: str
+    ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     done, comma, last = incomplete.rpartition(",")
     return [
         CompletionItem(f"{done}{comma}{task.id}", help=task.title)
-        for task in published_dictionary()
+        for task in _dictionary_of(ctx)
         if task.id.startswith(last)
     ]
+
+
+def _dictionary_of(ctx: click.Context) -> TaskDictionary:
+    """Return the dictionary of the study meant so far, the paper's where none is."""
+    try:
+        with reading(_warehouse_of(ctx)) as connection:
+            names = studies(connection)
+            study = ctx.params.get("study") or (names[0] if len(names) == 1 else None)
+            if study in names:
+                return read_dictionary(connection, study)
+    except TaskonomyError:
+        pass
+    return published_dictionary()
 
 
 study_option = click.option(
@@ -72,6 +90,25 @@ study_option = click.option(
     shell_complete=_complete_study,
     help="The study; may be left out when the warehouse holds one.",
 )
+
+MAX_STUDY_NAME = 100
+
+
+class StudyName(click.ParamType[str]):
+    """The name of a study to be: short, printable, not blank, free otherwise."""
+
+    name = "study"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail with what is wrong with it."""
+        try:
+            plain_text(value)
+        except ValueError as error:
+            self.fail(f"the name {error}", param, ctx)
+        if not value.strip() or len(value) > MAX_STUDY_NAME:
+            self.fail(f"a name has 1 to {MAX_STUDY_NAME} characters, not all blank", param, ctx)
+        return value
+
 
 scenario_option = click.option(
     "--scenario",
@@ -114,7 +151,8 @@ def the_study(warehouse: Path, named: str | None) -> str:
 
 MAX_BUDGETS = 1000
 
-_RANGE = re.compile(r"^(\d+)-(\d+)$")
+_RANGE = re.compile(r"^(\d{1,9})-(\d{1,9})$", re.ASCII)
+_ORDER = re.compile(r"0*([1-9]\d{0,3})", re.ASCII)
 
 
 def parse_budgets(text: str) -> tuple[float, ...]:
@@ -135,12 +173,14 @@ def parse_budgets(text: str) -> tuple[float, ...]:
             budgets.update(float(b) for b in range(first, last + 1))
         else:
             budgets.add(_budget(part))
+    if len(budgets) > MAX_BUDGETS:
+        raise SettingRefused(f"--budgets: {len(budgets)} of them; at most {MAX_BUDGETS} at a time")
     return tuple(sorted(budgets))
 
 
 def _budget(text: str) -> float:
     try:
-        budget = float(text)
+        budget = parse_number(text)
     except ValueError:
         budget = -1.0
     if not 0 <= budget < float("inf"):
@@ -155,9 +195,21 @@ def parse_orders(text: str) -> tuple[str, ...]:
     """Read order limits such as ``1,4,all``; each once, in the order given.
 
     Raises:
-        SettingRefused: a part is neither a whole number from 1 nor ``all``.
+        SettingRefused: a part is neither a whole number from 1 to 9999 nor ``all``.
     """
-    orders = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
-    for order in orders:
-        order_limit(order)
-    return orders
+    return tuple(dict.fromkeys(parse_order(part) for part in text.split(",")))
+
+
+def parse_order(text: str) -> str:
+    """Read one order limit as the warehouse writes it: ``01`` is ``1``, ``ALL`` is ``all``.
+
+    Raises:
+        SettingRefused: as `parse_orders`.
+    """
+    word = text.strip()
+    number = _ORDER.fullmatch(word)
+    if number:
+        return number[1]
+    if word.lower() != ALL_ORDERS:
+        raise SettingRefused(f"order {word[:20]!r}: allowed is 1, 2, 3, … or {ALL_ORDERS!r}")
+    return ALL_ORDERS

@@ -8,11 +8,12 @@ import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from taskonomy_warehouse.queries import as_json
+from taskonomy_warehouse.queries import QueryResult, as_json
 
-WIDE = 200
-"""Columns of a table that no terminal bounds, so that a pipe sees whole cells."""
+UNBOUNDED = 1_000_000_000
+"""Columns where no terminal bounds a table: it is as wide as its cells."""
 
 Row = Mapping[str, object]
 
@@ -21,17 +22,25 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], output: str) -> None
     """Print rows: an aligned table, one JSON list of objects, or CSV with a header."""
     if output == "json":
         click.echo(as_json([dict(row) for row in rows]))
-    elif output == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_plain(row[column]) for column in columns] for row in rows)
     else:
-        _print_table(rows, columns)
+        _print_cells([[row[column] for column in columns] for row in rows], columns, output)
+
+
+def print_result(result: QueryResult, output: str) -> None:
+    """Print what a query returned, as `print_rows`; several columns may have one name.
+
+    Raises:
+        QueryRefused: JSON is asked for, whose objects would lose all but one of them.
+    """
+    if output == "json":
+        click.echo(as_json(result.records()))
+    else:
+        _print_cells(result.rows, result.columns, output)
 
 
 def stdout_console() -> Console:
     """Return a console for results: the terminal's width, or wide enough for any cell."""
-    return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else UNBOUNDED, highlight=False)
 
 
 def stderr_console() -> Console:
@@ -44,14 +53,23 @@ def number(budget: float) -> int | float:
     return int(budget) if budget == int(budget) else budget
 
 
-def _print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def _print_cells(rows: Sequence[Sequence[object]], columns: Sequence[str], output: str) -> None:
+    if output == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_plain(value) for value in row] for row in rows)
+    else:
+        _print_table(rows, columns)
+
+
+def _print_table(rows: Sequence[Sequence[object]], columns: Sequence[str]) -> None:
+    """Print an aligned table; as `Text`, no cell is taken for markup or an emoji."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        values = [row[column] for row in rows]
-        numeric = any(_is_number(v) for v in values)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for place, column in enumerate(columns):
+        numeric = any(_is_number(row[place]) for row in rows)
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
+        table.add_row(*(Text(_cell(value)) for value in row))
     stdout_console().print(table)
 
 
@@ -60,13 +78,15 @@ def _is_number(value: object) -> bool:
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.6g}" if isinstance(value, float) else _plain(value, ", ")
-    return text.replace("[", "\\[")
+    return f"{value:.6g}" if isinstance(value, float) else _plain(value, ", ")
 
 
 def _plain(value: object, separator: str = "+") -> str:
+    """Return a value as a cell: lists of words joined, other nested values as JSON."""
     if value is None:
         return ""
-    if isinstance(value, list | tuple):
-        return separator.join(_plain(item) for item in value)
-    return str(value)
+    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+        return separator.join(value)
+    if isinstance(value, list | tuple | dict):
+        return as_json(value, indent=None)
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -156,12 +156,20 @@ REFUSED = {
     "negative budget": (["--budgets=-1"], 2, "numbers from 0 up"),
     "falling range": (["--budgets", "8-2"], 2, "a range rises"),
     "order zero": (["--orders", "0"], 2, "order '0'"),
+    "order of 5000 digits": (["--orders", "9" * 5000], 2, "allowed is 1, 2, 3"),
+    "budget with an underscore": (["--budgets", "1_0"], 2, "--budgets '1_0'"),
+    "range of 400 digits": (["--budgets", f"1-{'9' * 400}"], 2, "--budgets"),
+    "too many budgets": (["--budgets", "1-900,901-1800"], 2, "at most 1000"),
     "order in words": (["--orders", "any"], 2, "order 'any'"),
     "exponent of zero": (["--affinity-exponent", "0"], 2, "--affinity-exponent"),
     "exponent NaN": (["--affinity-exponent", "nan"], 2, "--affinity-exponent"),
     "no such file": (["--importance", "nowhere.csv"], 5, "nowhere.csv: cannot be read"),
     "neither number nor file": (["--transfer-cost", "cheap"], 5, "cheap: cannot be read"),
-    "negative cost": (["--transfer-cost=-1"], 5, "from 0 up"),
+    "negative cost": (["--transfer-cost=-1"], 2, "--transfer-cost '-1'"),
+    "cost NaN": (["--transfer-cost", "nan"], 2, "--transfer-cost 'nan'"),
+    "cost with an underscore": (["--transfer-cost", "1_0"], 5, "1_0: cannot be read"),
+    "cost blank": (["--transfer-cost", " "], 2, "give a number or a file"),
+    "no file name": (["--importance", ""], 5, "cannot be read"),
     "unknown study": (["--study", "smal"], 6, "did you mean 'small'"),
     "no such solver": (["--solver-executable", "nowhere"], 6, "no solver at nowhere"),
 }
@@ -177,6 +185,9 @@ COST_FILES = {
     "unknown task": ("task,value\ndept,1\n", "line 2, column task: unknown task 'dept'"),
     "word for a number": ("task,value\ndepth,dear\n", "line 2, column value: 'dear'"),
     "negative": ("task,value\ndepth,-1\n", "line 2, column value: '-1'"),
+    "underscore": ("task,value\ndepth,1_0\n", "line 2, column value: '1_0'"),
+    "a cell without end": ("task,value\ndepth," + "1" * 131_073, "line 2: not valid CSV"),
+    "an open quote": ('task,value\ndepth,"1\n', "not valid CSV"),
     "infinite": ("task,value\ndepth,inf\n", "line 2, column value"),
     "twice": (
         "task,value\ndepth,1\nrgb2depth,2\n",
@@ -192,6 +203,52 @@ def test_a_cost_file_is_refused_by_place(study: Study, content: str, words: str)
     (study.folder / "bad.csv").write_text(content)
     said = study.run("solve", "--label-cost", "bad.csv", code=5).stderr
     assert words in said
+
+
+COST_TOMLS = {
+    "too large": (f"depth = 1{'0' * 400}", "column depth: too large a number"),
+    "5000 digits": ("depth = 1" + "0" * 5000, "not valid TOML"),
+    "5000 hexadecimal digits": ("depth = 0x1" + "0" * 5000, "column depth: too large a number"),
+    "nested without end": ("depth = " + "[" * 5000, "not valid TOML"),
+    "truth": ("depth = true", "column depth: True is not a number"),
+    "date": ("depth = 2018-06-18", "is not a number"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), COST_TOMLS.values(), ids=COST_TOMLS)
+def test_a_cost_file_of_toml_is_refused_by_place(study: Study, content: str, words: str) -> None:
+    (study.folder / "bad.toml").write_text(content)
+    said = study.run("solve", "--label-cost", "bad.toml", code=5).stderr
+    assert words in said
+    assert len(said) < 300
+
+
+HEADERS = {
+    "plain": "target,sources,value",
+    "spaces": "target , sources , value",
+    "quoted": '"target","sources","value"',
+    "a byte order mark": "\ufefftarget,sources,value",
+    "a blank line before": "\ntarget,sources,value",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_the_header_says_what_a_cost_file_prices(study: Study, header: str) -> None:
+    (study.folder / "cost.csv").write_text(f"{header}\ndepth,normals,0.25\nedge3d,normals,0.25\n")
+    words = ("solve", "--orders", "1", "--budgets", "1.5", "-o", "json")
+    (printed,) = study.json(*words, "--transfer-cost", "cost.csv")
+    assert (printed["sources"], printed["cost"]) == (["normals"], pytest.approx(1.5))
+
+
+def test_orders_and_budgets_are_kept_under_one_name(study: Study) -> None:
+    words = ("--scenario", "named", "-o", "json")
+    once = study.json("solve", "--budgets", "1,1.0,01", "--orders", "1,01, 1,All,all", *words)
+    assert [(t["budget"], t["order"]) for t in once] == [(1, 1), (1, "all")]
+    for order, expected in {"ALL": "all", " all": "all", "01": 1, "1": 1}.items():
+        (shown,) = study.json("show", "taxonomy", "--budget", "1", "--order", order, *words)
+        assert (shown["budget"], shown["order"]) == (1, expected)
+    (zero,) = study.json("solve", "--budgets=-0", "--orders", "1", *words, code=4)
+    assert json.dumps(zero["budget"]) == "0"
 
 
 def test_show_names_what_was_solved(study: Study) -> None:
@@ -221,6 +278,60 @@ def test_exports_are_the_same_graph(study: Study) -> None:
     assert {(r["source"], r["target"]) for r in rows} == expected
     dot = study.run(*words, "dot").stdout
     assert all(f'"{source}" -> "{target}"' in dot for source, target in expected)
+
+
+ONE_TITLE = """\
+[[task]]
+id = "a"
+title = "Twin"
+published = "pa"
+loss = "l1"
+output = { kind = "image", channels = 1 }
+[[task]]
+id = "b"
+title = "Twin"
+loss = "l1"
+output = { kind = "image", channels = 1 }
+"""
+NODES_AND_LABELS = {
+    "ours": {"a": "a", "b": "b"},
+    "published": {"pa": "pa", "b": "b"},
+    "title": {"a": "Twin", "b": "Twin"},
+}
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory, taskonomyctl: Callable[..., Any]) -> Study:
+    made = Study(tmp_path_factory.mktemp("twins"), taskonomyctl)
+    (made.folder / "tasks.toml").write_text(ONE_TITLE)
+    header = MEASURED.splitlines()[0]
+    (made.folder / "twins.csv").write_text(f"{header}\na,1,self,.9,.9,.5\nb,1,a,.9,.9,.5\n")
+    made.run("import", "published", "twins.csv", "--study", "twins", "--tasks", "tasks.toml")
+    made.run("solve", "--budgets", "1", "--orders", "1")
+    return made
+
+
+@pytest.mark.parametrize("names", NODES_AND_LABELS)
+def test_tasks_of_one_title_stay_two_nodes(twins: Study, names: str) -> None:
+    words = ("export", "--budget", "1", "--order", "1", "--names", names, "--format")
+    expected = NODES_AND_LABELS[names]
+    graph = nx.parse_graphml(twins.run(*words, "graphml").stdout)
+    assert nx.get_node_attributes(graph, "label") == expected
+    assert all(f'"{node}" [label="{label}"' in twins.run(*words, "dot").stdout
+               for node, label in expected.items())  # fmt: skip
+    first, second = expected.values()
+    rows = csv.DictReader(io.StringIO(twins.run(*words, "csv").stdout))
+    assert [(r["source"], r["target"]) for r in rows] == [(first, first), (first, second)]
+
+
+def test_an_export_is_a_file_or_one_message(twins: Study) -> None:
+    words = ("export", "--budget", "1", "--order", "ALL", "--format", "csv", "--out")
+    twins.run("solve", "--budgets", "1", "--orders", "all")
+    (twins.folder / "folder").mkdir()
+    assert "'folder' is a directory" in twins.run(*words, "folder", code=2).stderr
+    assert "no/where.csv cannot be written" in twins.run(*words, "no/where.csv", code=1).stderr
+    twins.run(*words, "edges.csv")
+    assert (twins.folder / "edges.csv").read_text() == twins.run(*words, "-").stdout
 
 
 def test_results_go_to_stdout_and_nothing_else(study: Study) -> None:

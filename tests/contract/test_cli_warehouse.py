@@ -4,14 +4,18 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import duckdb
 import pytest
+
+from taskonomyctl.main import cli
 
 
 @pytest.fixture
@@ -35,11 +39,54 @@ def test_import_without_a_file_brings_the_papers_own(run: Run, tmp_path: Path) -
     assert (tmp_path / "warehouse.duckdb").is_file()
 
 
-def test_a_refused_file_leaves_no_warehouse_row(run: Run, tmp_path: Path) -> None:
+REFUSED_IMPORTS = {
+    "a bad file": (["bad.csv"], 5, "bad.csv, line 1, column sources: missing column"),
+    "a bad dictionary": (["bad.csv", "--tasks", "bad.csv"], 5, "not valid TOML"),
+    "empty name": (["--study", ""], 2, "1 to 100 characters"),
+    "blank name": (["--study", "  "], 2, "1 to 100 characters"),
+    "long name": (["--study", "n" * 101], 2, "1 to 100 characters"),
+    "line break in the name": (["--study", "a\nb"], 2, "control character"),
+    "escape in the name": (["--study", "a\x1b[31m"], 2, "control character"),
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"), REFUSED_IMPORTS.values(), ids=REFUSED_IMPORTS
+)
+def test_a_refused_import_leaves_nothing_behind(
+    run: Run, tmp_path: Path, words: list[str], code: int, message: str
+) -> None:
     (tmp_path / "bad.csv").write_text("target,order\n")
-    done = run("import", "published", "bad.csv", "--study", "s", code=5, cwd=tmp_path)
-    assert "bad.csv, line 1, column sources: missing column" in done.stderr
-    assert "no study" in run("show", "taxonomy", "--budget", "1", code=6, cwd=tmp_path).stderr
+    options = ("--study", "s", "--warehouse", "new/folder/w.duckdb")
+    done = run("import", "published", *options, *words, code=code, cwd=tmp_path)
+    assert message in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.csv"]
+
+
+@pytest.mark.parametrize("name", ["n" * 100, "größe 2", "a/b; DROP TABLE study", "[red]"])
+def test_names_of_studies_are_free_otherwise(run: Run, tmp_path: Path, name: str) -> None:
+    run("import", "published", "--study", name, cwd=tmp_path)
+    printed = run("sql", "SELECT study FROM study", cwd=tmp_path).stdout
+    assert name in printed.splitlines()[3].strip()
+
+
+NOT_OPENED = {
+    "JSON": ("s2.json", "not a DuckDB file"),
+    "memory": (":memory:", "a warehouse is a file"),
+    "below a file": ("s2.json/x.duckdb", "s2.json/x.duckdb"),
+}
+
+
+@pytest.mark.parametrize("command", [("import", "published", "--study", "s"), ("sql", "SELECT 1")])
+@pytest.mark.parametrize(("name", "message"), NOT_OPENED.values(), ids=NOT_OPENED)
+def test_what_is_no_warehouse_is_named(
+    run: Run, tmp_path: Path, command: tuple[str, ...], name: str, message: str
+) -> None:
+    (tmp_path / "s2.json").write_text('[{"a": 1}]')
+    done = run(*command, "--warehouse", name, code=6, cwd=tmp_path)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert (tmp_path / "s2.json").read_text() == '[{"a": 1}]'
 
 
 def test_a_users_own_dictionary(run: Run, tmp_path: Path) -> None:
@@ -133,6 +180,121 @@ def test_sql_only_reads(run: Run, query: str, words: str) -> None:
     assert words in run("sql", query, code=2).stderr
 
 
+BLANK = {
+    "empty": ([""], "blank"),
+    "blank": ([" \n"], "blank"),
+    "tables as parquet": (["--tables", "--format", "parquet"], "no parquet"),
+    "a query and tables": (["SELECT 1", "--tables"], "give a QUERY, or --tables"),
+    "neither": ([], "give a QUERY, or --tables"),
+    "one name twice as JSON": (["SELECT 1 AS a, 2 AS a", "--format", "json"], "with AS"),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), BLANK.values(), ids=BLANK)
+def test_sql_refuses_what_it_cannot_print(run: Run, words: list[str], message: str) -> None:
+    assert message in run("sql", *words, code=2).stderr
+
+
+def test_what_is_piped_into_sql_is_text(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    piped = {b"SELECT '\xc3\xa9' AS e": (0, "é"), bytes(range(256)): (2, "not UTF-8 text")}
+    for content, (code, words) in piped.items():
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        done = run("sql", "-", code=code)
+        assert words in done.stdout + done.stderr
+
+
+CELLS = {
+    "one name twice": ("SELECT 1 AS a, 2 AS a", "a,a\n1,2\n", "a   a"),
+    "words": ("SELECT ['a', 'b'] AS w", "w\na+b\n", "a, b"),
+    "numbers": ("SELECT [1, 2] AS n", 'n\n"[1, 2]"\n', "[1, 2]"),
+    "map": ("SELECT MAP {'k': 1} AS m", 'm\n"{""k"": 1}"\n', '{"k": 1}'),
+    "struct": ("SELECT {'k': 'é'} AS s", 's\n"{""k"": ""é""}"\n', '{"k": "é"}'),
+    "blob": (r"SELECT '\xAA'::BLOB AS b", "b\naa\n", "aa"),
+    "markup": ("SELECT '[red]x[/red]' AS \"[b]\"", "[b]\n[red]x[/red]\n", "[red]x[/red]"),
+    "backslash": (r"SELECT '\[/]' AS m", "m\n\\[/]\n", r"\[/]"),
+    "emoji": ("SELECT ':smile:' AS e", "e\n:smile:\n", ":smile:"),
+    "nothing": ("SELECT NULL AS z", 'z\n""\n', "z"),
+}
+
+
+@pytest.mark.parametrize(("query", "as_csv", "in_table"), CELLS.values(), ids=CELLS)
+def test_cells_are_printed_as_they_are(run: Run, query: str, as_csv: str, in_table: str) -> None:
+    assert run("sql", query, "--format", "csv").stdout == as_csv
+    assert in_table in run("sql", query).stdout
+
+
+def test_a_piped_table_is_as_wide_as_its_cells(run: Run) -> None:
+    lines = run("sql", "SELECT repeat('x', 5000) AS x, 1 AS n").stdout.splitlines()
+    assert any("x" * 5000 + "   1" in line for line in lines)
+    assert max(map(len, lines)) < 5050
+
+
+def in_a_shell(
+    script: str, warehouse: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    script = script.replace("taskonomyctl", f"{sys.executable} -m taskonomyctl")
+    return subprocess.run(
+        ["bash", "-c", script],
+        env={**os.environ, "TASKONOMY_WAREHOUSE": str(warehouse), **environment},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+
+
+SHELLS = {
+    "head goes away": (
+        "sql 'FROM range(200000)' --format csv | head -1; exit ${PIPESTATUS[0]}",
+        141,
+        "",
+    ),
+    "a full disk": ("sql 'SELECT 1' > /dev/full", 1, "No space left"),
+    "a full disk within": ("sql 'FROM range(200000)' --format csv > /dev/full", 1, "No space left"),
+}
+
+
+@pytest.mark.parametrize(("script", "code", "message"), SHELLS.values(), ids=SHELLS)
+def test_output_that_goes_nowhere(
+    paper_warehouse: Path, script: str, code: int, message: str
+) -> None:
+    done = in_a_shell(f"taskonomyctl {script}", paper_warehouse)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert done.stderr.count("\n") == bool(message)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_of_few_letters_gets_question_marks(
+    paper_warehouse: Path, encoding: str
+) -> None:
+    script = "taskonomyctl sql \"SELECT 'a≤b' AS x\""
+    done = in_a_shell(script, paper_warehouse, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a?b" in done.stdout
+
+
+ENDINGS = {"SIGTERM": (signal.SIGTERM, 143), "Ctrl-C": (signal.SIGINT, 130)}
+
+
+@pytest.mark.parametrize(("number", "code"), ENDINGS.values(), ids=ENDINGS)
+def test_being_ended_unwinds(
+    run: Run, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
+    unwound = []
+
+    def ended(*_: object) -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            unwound.append(number)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("taskonomyctl.commands.sql.run_query", ended)
+    assert "interrupted" in run("sql", "SELECT 1", code=code).stderr
+    assert unwound == [number]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_sql_shows_tables_and_views_with_comments(run: Run) -> None:
     rows = json.loads(run("sql", "--tables", "--format", "json").stdout)
     by_name = {row["name"]: row for row in rows}
@@ -164,7 +326,29 @@ def completions(words: str, warehouse: Path) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+def test_tasks_complete_from_the_study_at_hand(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "tasks.toml").write_text(
+        '[[task]]\nid = "wetness"\ntitle = "Wetness"\nloss = "l1"\n'
+        'output = { kind = "image", channels = 1 }\n'
+    )
+    (tmp_path / "measured.csv").write_text(
+        "target,order,sources,affinity,win_rate_vs_scratch,win_rate_vs_task_specific\n"
+        "wetness,1,self,0.5,0.5,0.5\n"
+    )
+    words = "import published measured.csv --study mine --tasks tasks.toml"
+    warehouse = tmp_path / "warehouse.duckdb"
+    assert completions("taskonomyctl solve --exclude wet", warehouse) == []
+    run(*words.split(), cwd=tmp_path)
+    assert completions("taskonomyctl solve --exclude wet", warehouse) == ["wetness"]
+    assert completions("taskonomyctl solve --exclude norm", warehouse) == []
+    run("import", "published", "--study", "paper", cwd=tmp_path)
+    named = "taskonomyctl solve --study {} --exclude {}"
+    assert completions(named.format("mine", "wet"), warehouse) == ["wetness"]
+    assert completions(named.format("paper", "norm"), warehouse) == ["normals"]
+    assert completions("taskonomyctl solve --exclude norm", warehouse) == ["normals"]
 
 
 def test_tasks_and_studies_complete(paper_warehouse: Path) -> None:
@@ -172,12 +356,26 @@ def test_tasks_and_studies_complete(paper_warehouse: Path) -> None:
     assert completions("taskonomyctl solve --study pa", paper_warehouse) == ["paper"]
 
 
-@pytest.mark.parametrize("command", [[], ["solve"], ["import", "published"], ["sql"], ["report"]])
-def test_help_teaches(run: Run, command: list[str]) -> None:
-    assert "Usage: taskonomyctl" in run(*command, "--help").stdout
+def commands(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command of the tree, with the words that lead to it."""
+    yield path, command
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, *path, name)
+
+
+TREE = {" ".join(path) or "taskonomyctl": (path, command) for path, command in commands(cli)}
+
+
+@pytest.mark.parametrize(("path", "command"), TREE.values(), ids=TREE)
+def test_help_teaches(run: Run, path: tuple[str, ...], command: click.Command) -> None:
+    assert "Usage: taskonomyctl" in run(*path, "--help").stdout
+    assert command.help
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    assert [option.name for option in options if not option.help] == []
 
 
 def test_the_root_help_documents_exit_codes(run: Run) -> None:
     said = run("--help").stdout
     assert "Exit codes:" in said
-    assert all(f"  {code}  " in said for code in (0, 1, 2, 4, 5, 6))
+    assert all(f"  {code}  " in said for code in (0, 1, 2, 4, 5, 6, 130, 141))

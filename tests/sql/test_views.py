@@ -103,6 +103,6 @@ def test_every_relation_and_column_has_a_comment(connection: duckdb.DuckDBPyConn
 
 
 @pytest.mark.parametrize("audit", audits())
-def test_the_papers_set_passes_every_audit(paper_warehouse: Path, audit: str) -> None:
-    with duckdb.connect(paper_warehouse, read_only=True) as connection:
+def test_the_papers_set_passes_every_audit(solved_paper: Path, audit: str) -> None:
+    with duckdb.connect(solved_paper, read_only=True) as connection:
         assert connection.execute(sql("audits", audit)).fetchall() == []

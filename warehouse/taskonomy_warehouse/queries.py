@@ -1,7 +1,8 @@
 """A user's SQL against the warehouse: one read-only statement, and what there is to query."""
 
 import json
-from collections.abc import Sequence
+import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,17 @@ class QueryResult:
     rows: tuple[tuple[object, ...], ...]
 
     def records(self) -> list[dict[str, object]]:
-        """Return the rows as one dict each."""
+        """Return the rows as one dict each.
+
+        Raises:
+            QueryRefused: two columns have one name, and one of them would be lost.
+        """
+        doubled = [name for name, times in Counter(self.columns).items() if times > 1]
+        if doubled:
+            raise QueryRefused(
+                f"several columns are called {doubled[0]!r}; name them apart with AS, "
+                "or print a table or CSV"
+            )
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
@@ -37,9 +48,9 @@ def run_query(path: Path, query: str) -> QueryResult:
         NotFound: there is no warehouse at the path.
     """
     with reading(path) as connection:
-        _check_it_reads(connection, query)
+        statement = _reading_statement(connection, query)
         try:
-            cursor = connection.execute(query)
+            cursor = connection.execute(statement)
             columns = tuple(column[0] for column in cursor.description or ())
             return QueryResult(columns=columns, rows=tuple(cursor.fetchall()))
         except duckdb.Error as error:
@@ -53,12 +64,9 @@ def query_to_parquet(path: Path, query: str, file: Path) -> None:
         QueryRefused: as `run_query`.
     """
     with reading(path, may_write=file) as connection:
-        _check_it_reads(connection, query)
-        target = str(file).replace("'", "''")
-        try:
-            connection.execute(
-                f"COPY ({query.strip().rstrip(';')}\n) TO '{target}' (FORMAT parquet)"
-            )
+        statement = _reading_statement(connection, query)
+        try:  # as a relation: text spliced into COPY would trip over `SELECT 1; -- done`
+            connection.sql(statement).write_parquet(str(file))
         except duckdb.Error as error:
             raise QueryRefused(str(error)) from error
 
@@ -80,12 +88,33 @@ def describe_relations(path: Path) -> QueryResult:
     )
 
 
-def as_json(records: Sequence[dict[str, object]]) -> str:
-    """Return records as JSON; what JSON has no type for (dates, decimals) as text."""
-    return json.dumps(records, indent=2, default=str, ensure_ascii=False)
+def as_json(value: object, *, indent: int | None = 2) -> str:
+    """Return a value as JSON.
+
+    NaN and infinities, which JSON has not, are null; bytes are hexadecimal; what else it has no
+    type for (dates, decimals) is text.
+    """
+    return json.dumps(_json_value(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
-def _check_it_reads(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+def _json_value(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _reading_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    """Return the query as its one statement, which only reads."""
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:
+        raise QueryRefused("the SQL is not UTF-8 text") from error
     try:
         statements = connection.extract_statements(query)
     except duckdb.Error as error:
@@ -96,3 +125,4 @@ def _check_it_reads(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             "one SELECT (or WITH, VALUES, FROM, DESCRIBE, EXPLAIN) at a time; "
             "the warehouse is opened to read"
         )
+    return statements[0]

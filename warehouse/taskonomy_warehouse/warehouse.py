@@ -42,6 +42,12 @@ VIEWS = (  # each after those it reads
 )
 
 
+class WarehouseNotOpened(TaskonomyError):
+    """What stands at the path is no warehouse this version can open; the message says why."""
+
+    exit_code = 6
+
+
 class WarehouseBusy(TaskonomyError):
     """Another process holds the warehouse open; the message says how to go on."""
 
@@ -54,9 +60,14 @@ def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         WarehouseBusy: another process has it open.
-        TaskonomyError: the file is not a warehouse, or a later version wrote it.
+        WarehouseNotOpened: the path cannot hold a warehouse, the file is none, or a later version
+            wrote it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _check_place(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_opened(path, f"no folder {path.parent}: {error.strerror}") from error
     connection = _connected(path, read_only=False)
     try:
         with transaction(connection):
@@ -77,9 +88,10 @@ def reading(path: Path, may_write: Path | None = None) -> Iterator[duckdb.DuckDB
     Raises:
         NotFound: there is no such file.
         WarehouseBusy: another process is writing to it.
-        TaskonomyError: the file is not a warehouse, or a later version wrote it.
+        WarehouseNotOpened: the file is not a warehouse, or a later version wrote it.
     """
-    if not path.is_file():
+    _check_place(path)
+    if not path.exists():
         raise NotFound(
             f"no warehouse at {path}; `taskonomyctl import published` makes one, "
             "--warehouse PATH or TASKONOMY_WAREHOUSE names another"
@@ -87,7 +99,7 @@ def reading(path: Path, may_write: Path | None = None) -> Iterator[duckdb.DuckDB
     connection = _connected(path, read_only=True, may_write=may_write)
     try:
         if _version(connection, path) != SCHEMA_VERSION:
-            raise TaskonomyError(
+            raise WarehouseNotOpened(
                 f"{path} has an older schema; any command that writes to it brings it up to date"
             )
         yield connection
@@ -167,6 +179,34 @@ def require_study(connection: duckdb.DuckDBPyConnection, study: str) -> None:
         )
 
 
+def _check_place(path: Path) -> None:
+    """Refuse what DuckDB would open as a database in memory, forgotten at the end.
+
+    It does so for ``:memory:`` and, without a word, for CSV, JSON and Parquet files.
+    """
+    try:
+        if path.name.startswith(":memory:"):
+            raise _not_opened(path, "a warehouse is a file; name one")
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise _not_opened(path, "not a file; a warehouse is one DuckDB file")
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC) + _MAGIC_AT)
+    except OSError as error:
+        raise _not_opened(path, error.strerror or str(error)) from error
+    if head[_MAGIC_AT:] != _MAGIC:
+        raise _not_opened(path, "not a DuckDB file; --warehouse names another or a new one")
+
+
+_MAGIC, _MAGIC_AT = b"DUCK", 8
+"""What a DuckDB file holds after its first checksum (duckdb.org, "Storage Versions and Format")."""
+
+
+def _not_opened(path: Path, reason: str) -> WarehouseNotOpened:
+    return WarehouseNotOpened(f"{path} cannot be opened as a warehouse: {reason}")
+
+
 def _connected(
     path: Path, *, read_only: bool, may_write: Path | None = None
 ) -> duckdb.DuckDBPyConnection:
@@ -175,16 +215,15 @@ def _connected(
         "autoload_known_extensions": False,
     }
     try:
-        connection = duckdb.connect(path, read_only=read_only, config=config)
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        # Absolute: DuckDB would take "md:x" or "sqlite:x" for another kind of database.
+        connection = duckdb.connect(path.absolute(), read_only=read_only, config=config)
+    except duckdb.Error as error:
+        if "could not set lock" in str(error).lower():
             raise WarehouseBusy(
                 f"{path} is in use by another process; try again when it has finished, "
                 "or close the client that has it open"
             ) from error
-        raise TaskonomyError(f"{path} cannot be opened as a warehouse: {error}") from error
-    except duckdb.Error as error:
-        raise TaskonomyError(f"{path} cannot be opened as a warehouse: {error}") from error
+        raise _not_opened(path, str(error)) from error
     if read_only:
         if may_write:
             connection.execute("SET allowed_paths = [?]", [str(may_write)])
@@ -213,11 +252,11 @@ def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     if not tables:
         return 0
     if "schema_version" not in tables:
-        raise TaskonomyError(f"{path} is a DuckDB file, and not a taskonomy warehouse")
+        raise WarehouseNotOpened(f"{path} is a DuckDB file, and not a taskonomy warehouse")
     row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
     version = int(row[0]) if row and row[0] is not None else 0
     if version > SCHEMA_VERSION:
-        raise TaskonomyError(
+        raise WarehouseNotOpened(
             f"{path} was written by a later version of taskonomy (schema {version}, this one knows "
             f"{SCHEMA_VERSION}); upgrade taskonomy to read it"
         )

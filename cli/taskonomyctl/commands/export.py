@@ -5,9 +5,11 @@ from typing import Any
 
 import click
 
+from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_warehouse.selection.export import taxonomy_text
 from taskonomyctl.options import (
     names_option,
+    parse_order,
     scenario_option,
     study_option,
     the_study,
@@ -29,7 +31,7 @@ from taskonomyctl.taxonomies import budget_option, order_option, read_one
 )
 @click.option(
     "--out",
-    type=click.File("w", encoding="utf-8", atomic=True),
+    type=click.Path(dir_okay=False, allow_dash=True),
     default="-",
     help="File to write; standard output unless given.",
 )
@@ -41,7 +43,7 @@ def export(
     budget: float,
     order: str,
     form: Any,
-    out: Any,
+    out: str,
     study: str | None,
     scenario: str | None,
     names: Any,
@@ -49,5 +51,18 @@ def export(
 ) -> None:
     """Write one solved taxonomy as a graph: nodes are tasks, edges run from source to target."""
     study = the_study(warehouse, study)
-    taxonomy, dictionary = read_one(warehouse, study, scenario, budget, order)
-    out.write(taxonomy_text(taxonomy, dictionary, names, form))
+    taxonomy, dictionary = read_one(warehouse, study, scenario, budget, parse_order(order))
+    text = taxonomy_text(taxonomy, dictionary, names, form)
+    if out == "-":
+        click.echo(text, nl=False)
+    else:
+        _write(out, text)
+
+
+def _write(out: str, text: str) -> None:
+    """Write the file whole, or leave what was there."""
+    try:
+        with click.open_file(out, "w", encoding="utf-8", atomic=True) as file:
+            file.write(text)
+    except OSError as error:
+        raise TaskonomyError(f"--out {out} cannot be written: {error.strerror}") from error

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from taskonomy_catalogue.tasks import load_dictionary, published_dictionary
-from taskonomy_warehouse.published.importer import import_published, shipped_measurements
+from taskonomy_warehouse.published.importer import shipped_measurements, store_published
+from taskonomy_warehouse.published.reader import read_published
 from taskonomy_warehouse.warehouse import writing
-from taskonomyctl.options import warehouse_option
+from taskonomyctl.options import StudyName, warehouse_option
 
 
 @click.group("import")
@@ -17,7 +18,9 @@ def import_() -> None:
 
 @import_.command()
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--study", required=True, metavar="NAME", help="Name to keep them under.")
+@click.option(
+    "--study", type=StudyName(), required=True, metavar="NAME", help="Name to keep them under."
+)
 @click.option(
     "--tasks",
     "tasks_file",
@@ -37,10 +40,9 @@ def published(
     content again changes nothing.
     """
     dictionary = load_dictionary(tasks_file) if tasks_file else published_dictionary()
-    with writing(warehouse) as connection:
-        done = import_published(
-            connection, file or shipped_measurements(), study, dictionary, replace=replace
-        )
+    checked = read_published(file or shipped_measurements(), dictionary)
+    with writing(warehouse) as connection:  # which makes the file: nothing is refused for after
+        done = store_published(connection, checked, study, dictionary, replace=replace)
     what = f"{done.transfers} transfers to {done.targets} targets"
     verb = "imported" if done.changed else "unchanged, already there:"
     click.echo(f"study {study!r}: {verb} {what} in {warehouse}", err=True)

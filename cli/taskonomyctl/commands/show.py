@@ -13,6 +13,7 @@ from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
 from taskonomyctl.options import (
     names_option,
     output_option,
+    parse_order,
     scenario_option,
     study_option,
     the_study,
@@ -46,7 +47,7 @@ def taxonomy(
 ) -> None:
     """Show one solved taxonomy: what to label, and what serves every target."""
     study = the_study(warehouse, study)
-    found, dictionary = read_one(warehouse, study, scenario, budget, order)
+    found, dictionary = read_one(warehouse, study, scenario, budget, parse_order(order))
     record = taxonomy_record(found, study, dictionary, names)
     if output == "json":
         print_rows([record], (), output)

@@ -50,7 +50,13 @@ WAITS = (1, 2, 4, 8, 15, 30)
 @click.option(
     "--orders", default="1,4,all", show_default=True, help="Most sources per transfer, or all."
 )
-@click.option("--solver", type=click.Choice(["cbc", "highs"]), default="cbc", show_default=True)
+@click.option(
+    "--solver",
+    type=click.Choice(["cbc", "highs"]),
+    default="cbc",
+    show_default=True,
+    help="CBC as processes, one per order limit at a time, or HiGHS in this one.",
+)
 @click.option(
     "--solver-executable",
     type=click.Path(path_type=Path),

@@ -8,7 +8,7 @@ import click
 
 from taskonomy_warehouse.queries import describe_relations, query_to_parquet, run_query
 from taskonomyctl.options import warehouse_option
-from taskonomyctl.output import print_rows
+from taskonomyctl.output import print_result
 
 
 @click.command()
@@ -35,14 +35,19 @@ def sql(query: str | None, format_: str, tables: bool, warehouse: Path) -> None:
     """
     if tables == (query is not None):
         raise click.UsageError("give a QUERY, or --tables to see what there is to query")
-    if query == "-":
-        query = sys.stdin.read()
-    if format_ == "parquet" and query is not None:
-        _print_parquet(warehouse, query)
+    if query is None:
+        if format_ == "parquet":
+            raise click.UsageError("--tables prints a table, CSV or JSON, and no parquet")
+        print_result(describe_relations(warehouse), format_)
         return
-    result = run_query(warehouse, query) if query else describe_relations(warehouse)
-    output = "table" if format_ == "parquet" else format_
-    print_rows(result.records(), result.columns, output)
+    if query == "-":
+        query = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    if not query.strip():
+        raise click.UsageError("the QUERY is blank; --tables shows what there is to query")
+    if format_ == "parquet":
+        _print_parquet(warehouse, query)
+    else:
+        print_result(run_query(warehouse, query), format_)
 
 
 def _print_parquet(warehouse: Path, query: str) -> None:

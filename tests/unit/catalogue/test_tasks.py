@@ -207,6 +207,20 @@ BAD_FILES = {
     "unknown loss": (GOOD.format(id="heat").replace('"l1"', '"l3"'), "field loss: "),
     "no channels": (GOOD.format(id="heat").replace("= 1", "= 0"), "field output.channels: "),
     "four images": (GOOD.format(id="heat") + "images = 4", "field images: "),
+    "line break in a title": (
+        GOOD.format(id="heat").replace("Heat", r"Heat\nmap"),
+        "field title: holds the control character '\\n'",
+    ),
+    "escape in a published name": (
+        GOOD.format(id="heat") + r'published = "he\u001bat"',
+        "field published: holds the control character",
+    ),
+    "noncharacter in a folder": (
+        GOOD.format(id="heat") + r'folder = "he\uFFFEat"',
+        "field folder: holds the control character",
+    ),
+    "a number without end": ("a = " + "1" * 5000, "not valid TOML"),
+    "nested without end": ("a = " + "[" * 5000, "not valid TOML"),
     "twice": (GOOD.format(id="heat") * 2, "'heat' is given to two tasks"),
     "twice but for a hyphen": (GOOD.format(id="he-at") + GOOD.format(id="heat"), "two tasks"),
     "published name taken": (

@@ -1,6 +1,7 @@
 """An import happens once, whole, or not at all."""
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -14,7 +15,13 @@ from taskonomy_warehouse.selection.data import read_problem
 from taskonomy_warehouse.selection.results import latest_scenario, write_taxonomies
 from taskonomy_warehouse.selection.settings import Settings
 from taskonomy_warehouse.selection.solve import solve_taxonomies
-from taskonomy_warehouse.warehouse import WarehouseBusy, reading, writing
+from taskonomy_warehouse.warehouse import (
+    WarehouseBusy,
+    WarehouseNotOpened,
+    reading,
+    studies,
+    writing,
+)
 
 TABLES = ("study", "task", "transfer", "published_measurement", "scenario", "taxonomy")
 
@@ -120,12 +127,61 @@ def test_the_dictionary_comes_back_whole(
     assert read_dictionary(connection, "s") == published_dictionary()
 
 
-def test_a_file_that_is_no_warehouse_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "notes.duckdb"
-    path.write_text("not a database")
-    with pytest.raises(TaskonomyError, match="cannot be opened"), writing(path):
+NO_WAREHOUSE = {
+    "notes": ("notes.duckdb", b"not a database"),
+    "empty": ("empty.duckdb", b""),
+    "JSON": ("s2.json", b'[{"a": 1}]'),
+    "CSV": ("measured.csv", b"a,b\n1,2\n"),
+    "Parquet": ("rows.parquet", b"PAR1"),
+}
+
+
+@pytest.mark.parametrize("opened", [writing, reading])
+@pytest.mark.parametrize(("name", "content"), NO_WAREHOUSE.values(), ids=NO_WAREHOUSE)
+def test_a_file_that_is_no_warehouse_is_refused(
+    tmp_path: Path, name: str, content: bytes, opened: Any
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(WarehouseNotOpened, match=f"{name} cannot be opened"), opened(path):
         pass
-    assert path.read_text() == "not a database"
+    assert path.read_bytes() == content
+
+
+PLACES = {
+    "memory": (":memory:", "a warehouse is a file"),
+    "named memory": (":memory:mine", "a warehouse is a file"),
+    "a folder": ("folder", "not a file"),
+    "a file in a folder's place": ("afile/x.duckdb", "cannot be opened"),
+    "deep below a file": ("afile/below/x.duckdb", "cannot be opened"),
+    "a name too long": ("n" * 300, "File name too long"),
+}
+
+
+@pytest.mark.parametrize("opened", [writing, reading])
+@pytest.mark.parametrize(("name", "words"), PLACES.values(), ids=PLACES)
+def test_a_place_that_cannot_hold_a_warehouse_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str, opened: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("afile").touch()
+    with pytest.raises(TaskonomyError) as refused, opened(Path(name)):
+        pass
+    assert refused.value.exit_code == 6
+    if opened is writing:
+        assert words in str(refused.value)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["afile", "folder"]
+
+
+def test_a_name_that_duckdb_takes_for_another_database_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with writing(Path("md:mine")):
+        pass
+    with reading(Path("md:mine")) as connection:
+        assert studies(connection) == []
 
 
 def test_a_foreign_duckdb_file_is_refused(tmp_path: Path) -> None:

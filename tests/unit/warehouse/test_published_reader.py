@@ -94,6 +94,8 @@ REFUSED = {
         "0 to 1",
     ),
     "word for a number": (["depth,1,normals,high,.5,.5"], 2, "affinity", "'high' is not a number"),
+    "a number with an underscore": (["depth,1,normals,0_1,.5,.5"], 2, "affinity", "not a number"),
+    "a cell without end": (["depth,1," + "n" * 131_073 + ",.5,.5,.5"], 2, None, "not valid CSV"),
     "unknown target": (["dept,1,normals,.5,.5,.5"], 2, "target", "did you mean 'depth'"),
     "unknown source": (["depth,1,normls,.5,.5,.5"], 2, "sources", "did you mean 'normals'"),
     "ambiguous source": (["depth,1,rgb,.5,.5,.5"], 2, "sources", "several tasks"),
@@ -131,6 +133,9 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
 WHOLE_FILES = {
     "empty": (b"", "empty file"),
     "blank lines": (b"\n\n  \n", "empty file"),
+    "a byte order mark alone": (b"\xef\xbb\xbf", "empty file"),
+    "a byte order mark and a blank line": (b"\xef\xbb\xbf\n", "empty file"),
+    "a header without end": (b"a" * 131_073, "not valid CSV"),
     "header alone": (HEADER.encode(), "no rows"),
     "a column twice": (f"{HEADER},affinity\n".encode(), "stands twice"),
     "not UTF-8": (f"{HEADER}\nd\xe9pth,1,normals,.5,.5,.5".encode("latin-1"), "not UTF-8"),

@@ -48,16 +48,28 @@ def import_published(
     *,
     replace: bool = False,
 ) -> Imported:
-    """Import a published file as a study.
+    """Read a published file and store it as a study: `read_published`, then `store_published`."""
+    return store_published(
+        connection, read_published(path, dictionary), study, dictionary, replace=replace
+    )
+
+
+def store_published(
+    connection: duckdb.DuckDBPyConnection,
+    file: PublishedFile,
+    study: str,
+    dictionary: TaskDictionary,
+    *,
+    replace: bool = False,
+) -> Imported:
+    """Store a checked file as a study; ``dictionary`` is the one it was read with.
 
     The same content under the same name changes nothing. Replacing a study drops its taxonomies:
     they were solved from the measurements that go.
 
     Raises:
-        InputRefused: the file is wrong (see `read_published`), or the study holds other content
-            and ``replace`` is off. Nothing is changed then.
+        InputRefused: the study holds other content and ``replace`` is off. Nothing is changed then.
     """
-    file = read_published(path, dictionary)
     targets = len({transfer.target for transfer in file.transfers})
     with transaction(connection):
         existing = connection.execute(
@@ -71,7 +83,7 @@ def import_published(
         if existing is not None and changed:
             if not replace:
                 raise InputRefused(
-                    path,
+                    file.path,
                     f"study {study!r} already holds other measurements (from {existing[1]}); "
                     "choose another --study, or --replace them and their taxonomies",
                 )
@@ -94,7 +106,7 @@ def _insert(
 ) -> None:
     connection.execute(
         "INSERT INTO study VALUES (?, 'published', ?, ?, now() AT TIME ZONE 'UTC')",
-        [study, file.name, file.sha256],
+        [study, file.path.name, file.sha256],
     )
     write_dictionary(connection, study, dictionary)
     insert_rows(

@@ -6,6 +6,7 @@ trained from scratch, the target's own name a transfer from its own encoder. A b
 measured and not ranked.
 """
 
+import codecs
 import csv
 import hashlib
 import io
@@ -17,6 +18,7 @@ from typing import Literal
 
 from taskonomy_catalogue.errors import InputRefused, UnknownTask
 from taskonomy_catalogue.tasks import TaskDictionary
+from taskonomy_warehouse.parsing import parse_number
 
 COLUMNS = (
     "target",
@@ -52,7 +54,7 @@ class PublishedTransfer:
 class PublishedFile:
     """A whole file that passed every check."""
 
-    name: str
+    path: Path
     sha256: str
     transfers: tuple[PublishedTransfer, ...]
 
@@ -78,7 +80,7 @@ def read_published(path: Path, dictionary: TaskDictionary) -> PublishedFile:
     if not transfers:
         raise InputRefused(path, "no rows below the header")
     return PublishedFile(
-        name=path.name, sha256=hashlib.sha256(content).hexdigest(), transfers=tuple(transfers)
+        path=path, sha256=hashlib.sha256(content).hexdigest(), transfers=tuple(transfers)
     )
 
 
@@ -141,7 +143,7 @@ class _Row:
         if not text:
             return None
         try:
-            value = float(text)
+            value = parse_number(text)
         except ValueError:
             raise self.refused(column, f"{text!r} is not a number") from None
         if math.isnan(value):
@@ -156,7 +158,7 @@ def _content(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError as error:
         raise InputRefused(path, f"cannot be read: {error.strerror}") from error
-    if not content.strip():
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
         raise InputRefused(path, f"empty file; expected the columns {', '.join(COLUMNS)}")
     return content
 

@@ -1,8 +1,9 @@
 """One taxonomy as a graph other tools read: GraphML, DOT, JSON or CSV.
 
-Nodes are tasks, with their group and whether they are supervised; an edge runs from each source to
-the target it serves and carries the transfer's figures. A target served by its own network has a
-loop.
+Nodes are tasks, with their group and whether they are supervised, labelled by the names asked for;
+several tasks may have one title, so that under titles the nodes themselves go by id. An edge runs
+from each source to the target it serves and carries the transfer's figures. A target served by its
+own network has a loop.
 """
 
 import csv
@@ -30,12 +31,17 @@ def taxonomy_graph(
     taxonomy: SolvedTaxonomy, dictionary: TaskDictionary, style: NameStyle
 ) -> "nx.DiGraph[str]":
     """Return the taxonomy as a directed graph, attributes plain text and numbers."""
+
+    def node(task_id: str) -> str:
+        return task_id if style == "title" else dictionary[task_id].name(style)
+
     graph: nx.DiGraph[str] = nx.DiGraph(budget=taxonomy.budget, order=taxonomy.max_order)
     targets = {choice.target for choice in taxonomy.choices}
     for task in dictionary:
         if task.id in targets or task.id in taxonomy.sources:
             graph.add_node(
-                task.name(style),
+                node(task.id),
+                label=task.name(style),
                 title=task.title,
                 group=task.group,
                 supervised=task.id in taxonomy.sources,
@@ -45,7 +51,7 @@ def taxonomy_graph(
         figures = {"affinity": choice.affinity, "gain": choice.gain, "quality": choice.quality}
         known: dict[str, Any] = {k: value for k, value in figures.items() if value is not None}
         for source in choice.sources:
-            ends = dictionary[source].name(style), dictionary[choice.target].name(style)
+            ends = node(source), node(choice.target)
             graph.add_edge(*ends, order=len(choice.sources), kind=choice.kind, **known)
     return graph
 
@@ -58,7 +64,7 @@ def _dot(graph: "nx.DiGraph[str]") -> str:
     lines = ["digraph taxonomy {", "  rankdir=LR;", "  node [shape=box, style=rounded];"]
     for node, data in graph.nodes(data=True):
         look = ", penwidth=2" if data["supervised"] else ""
-        lines.append(f"  {_quoted(node)} [label={_quoted(data['title'])}{look}];")
+        lines.append(f"  {_quoted(node)} [label={_quoted(data['label'])}{look}];")
     for source, target, data in graph.edges(data=True):
         lines.append(f"  {_quoted(source)} -> {_quoted(target)} [label={_quoted(_gain(data))}];")
     return "\n".join([*lines, "}", ""])
@@ -73,8 +79,10 @@ def _csv(graph: "nx.DiGraph[str]") -> str:
     columns = ("source", "target", "order", "kind", "affinity", "gain", "quality")
     writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
     writer.writeheader()
+    labels = nx.get_node_attributes(graph, "label")
     for source, target, data in graph.edges(data=True):
-        writer.writerow({"source": source, "target": target, **data})
+        ends = {"source": labels[source], "target": labels[target]}
+        writer.writerow({**ends, **data})
     return text.getvalue()
 
 

@@ -7,8 +7,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from taskonomy_catalogue.errors import InputRefused, UnknownTask
+from taskonomy_catalogue.errors import InputRefused, SettingRefused, UnknownTask
 from taskonomy_catalogue.tasks import TaskDictionary
+from taskonomy_warehouse.parsing import parse_number
 from taskonomy_warehouse.selection.settings import TransferCost
 
 _Place = tuple[int | None, str | None]
@@ -38,14 +39,19 @@ def read_transfer_cost(value_or_path: str, dictionary: TaskDictionary) -> Transf
     ``target,sources,value``, a cost per transfer, sources joined by ``+``.
 
     Raises:
+        SettingRefused: a number below 0 or not finite, or nothing at all.
         InputRefused: as `read_task_values`; a word that is neither a number nor a file.
     """
     try:
-        number = float(value_or_path)
+        number = parse_number(value_or_path)
     except ValueError:
         path = Path(value_or_path)
     else:
-        return TransferCost(default=_amount("--transfer-cost", (None, None), number))
+        if not (math.isfinite(number) and number >= 0):
+            raise SettingRefused(f"--transfer-cost {value_or_path!r}: give a number from 0 up")
+        return TransferCost(default=number)
+    if not value_or_path.strip():
+        raise SettingRefused(f"--transfer-cost {value_or_path!r}: give a number or a file")
     if path.suffix.lower() != ".toml" and "sources" in _header(path):
         return TransferCost(by_transfer=_transfer_values(path, dictionary))
     return TransferCost(by_target=read_task_values(path, dictionary))
@@ -55,7 +61,7 @@ def _entries(path: Path) -> Iterator[tuple[_Place, str, object]]:
     if path.suffix.lower() == ".toml":
         try:
             entries = tomllib.loads(_text(path))
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # of long integers, of deep nesting
             raise InputRefused(path, f"not valid TOML: {error}") from error
         for name, value in entries.items():
             yield (None, name), name, value
@@ -78,19 +84,31 @@ def _transfer_values(path: Path, dictionary: TaskDictionary) -> dict[str, float]
 
 
 def _header(path: Path) -> list[str]:
-    return [name.strip() for name in _text(path).partition("\n")[0].split(",")]
+    return next((cells for _, cells in _lines(path)), [])
 
 
 def _csv_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    rows = csv.DictReader(io.StringIO(_text(path), newline=""), skipinitialspace=True)
-    missing = [name for name in columns if name not in (rows.fieldnames or [])]
+    lines = _lines(path)
+    _, header = next(lines, (1, []))
+    missing = [name for name in columns if name not in header]
     if missing:
         reason = f"missing column; the header must be {','.join(columns)}"
         raise InputRefused(path, reason, line=1, column=missing[0])
-    for row in rows:
-        if None in row or None in row.values():
-            raise InputRefused(path, "not as many cells as the header", line=rows.line_num)
-        yield rows.line_num, row
+    for line, cells in lines:
+        if len(cells) != len(header):
+            raise InputRefused(path, "not as many cells as the header", line=line)
+        yield line, dict(zip(header, cells, strict=True))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of a CSV file that are not blank, each with its number."""
+    lines = csv.reader(io.StringIO(_text(path), newline=""), skipinitialspace=True, strict=True)
+    try:
+        for cells in lines:
+            if cells:
+                yield lines.line_num, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise InputRefused(path, f"not valid CSV: {error}", line=lines.line_num) from error
 
 
 def _text(path: Path) -> str:
@@ -111,15 +129,27 @@ def _task(path: Path, place: _Place, name: str, dictionary: TaskDictionary) -> s
         raise _refused(path, (line, column), str(error)) from error
 
 
-def _amount(path: Path | str, place: _Place, value: object) -> float:
+def _amount(path: Path, place: _Place, value: object) -> float:
     try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except ValueError:
-        number = math.nan
-    if not (math.isfinite(number) and number >= 0) or isinstance(value, bool):
+        number = _number(value)
+    except OverflowError:  # a whole number of TOML may have any length, and so would the message
+        raise _refused(path, place, "too large a number") from None
+    if not (math.isfinite(number) and number >= 0):
         raise _refused(path, place, f"{value!r} is not a number from 0 up")
     return number
 
 
-def _refused(path: Path | str, place: _Place, reason: str) -> InputRefused:
+def _number(value: object) -> float:
+    """Return a cell's or a TOML value's number, NaN where it is none."""
+    if isinstance(value, str):
+        try:
+            return parse_number(value)
+        except ValueError:
+            return math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0
+    return math.nan
+
+
+def _refused(path: Path, place: _Place, reason: str) -> InputRefused:
     return InputRefused(path, reason, line=place[0], column=place[1])
