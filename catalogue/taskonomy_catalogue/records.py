@@ -2,13 +2,12 @@
 
 Under ``<artifacts>/<digest>/``, besides the checkpoints and weights that only jobs read:
 
-| file | holds | written |
-|---|---|---|
-| `trial.json` | the trial's canonical JSON; its sha256 is the name of the folder | first |
-| `losses.parquet` | one row per held-out image, by rising ``image_id``: ``image_id`` UBIGINT, \
-``loss`` FLOAT, finite, lower is better; the footer's key ``taskonomy.digest`` repeats the digest | \
-after the evaluation |
-| `result.json` | a `Result`: what came out, in figures | last: it is there, so the trial is done |
+- `trial.json`, written first: the trial's canonical JSON; its sha256 is the name of the folder.
+- `losses.parquet`, written after the evaluation: one row per held-out image, by rising
+  ``image_id``. Columns ``image_id`` UBIGINT and ``loss`` FLOAT, finite, lower is better. The
+  footer's key ``taskonomy.digest`` repeats the digest.
+- `result.json`, written last: a `Result`, what came out in figures. It is there, so the trial is
+  done.
 
 Each file is written under another name and renamed, so that what has its name is whole. A *best
 guess* is no network and leaves the same three files: it is the loss of the one prediction that

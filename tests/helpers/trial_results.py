@@ -1,4 +1,4 @@
-"""Results of trials as training jobs leave them, made up: what the loader's tests and benchmarks read.
+"""Results of trials as training jobs leave them, made up: the loader's tests read them.
 
 Parquet is written by pyarrow, as the jobs do, and not by the DuckDB that is to read it.
 """

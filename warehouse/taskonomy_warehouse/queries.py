@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from taskonomy_catalogue.errors import TaskonomyError
+from taskonomy_warehouse.snapshot import Snapshot
 from taskonomy_warehouse.warehouse import reading
 
 
@@ -29,14 +31,14 @@ class QueryResult:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def run_query(path: Path, query: str) -> QueryResult:
-    """Run one SELECT against the warehouse file, which is opened read-only.
+def run_query(source: Path | Snapshot, query: str) -> QueryResult:
+    """Run one SELECT against a warehouse file or a snapshot, which is opened read-only.
 
     Raises:
         QueryRefused: not one reading statement, or DuckDB's own complaint.
-        NotFound: there is no warehouse at the path.
+        NotFound: there is no warehouse at the path, or no snapshot at the URI.
     """
-    with reading(path) as connection:
+    with _opened(source) as connection:
         _check_it_reads(connection, query)
         try:
             cursor = connection.execute(query)
@@ -46,13 +48,13 @@ def run_query(path: Path, query: str) -> QueryResult:
             raise QueryRefused(str(error)) from error
 
 
-def query_to_parquet(path: Path, query: str, file: Path) -> None:
+def query_to_parquet(source: Path | Snapshot, query: str, file: Path) -> None:
     """Run one SELECT and write its rows as a Parquet file.
 
     Raises:
         QueryRefused: as `run_query`.
     """
-    with reading(path, may_write=file) as connection:
+    with _opened(source, may_write=file) as connection:
         _check_it_reads(connection, query)
         target = str(file).replace("'", "''")
         try:
@@ -63,10 +65,10 @@ def query_to_parquet(path: Path, query: str, file: Path) -> None:
             raise QueryRefused(str(error)) from error
 
 
-def describe_relations(path: Path) -> QueryResult:
+def describe_relations(source: Path | Snapshot) -> QueryResult:
     """Return the tables and views of the warehouse with their comments and columns."""
     return run_query(
-        path,
+        source,
         """
         WITH relation AS (
             SELECT table_name AS name, 'table' AS kind, comment FROM duckdb_tables()
@@ -83,6 +85,14 @@ def describe_relations(path: Path) -> QueryResult:
 def as_json(records: Sequence[dict[str, object]]) -> str:
     """Return records as JSON; what JSON has no type for (dates, decimals) as text."""
     return json.dumps(records, indent=2, default=str, ensure_ascii=False)
+
+
+def _opened(
+    source: Path | Snapshot, may_write: Path | None = None
+) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    if isinstance(source, Snapshot):
+        return source.reading(may_write)
+    return reading(source, may_write)
 
 
 def _check_it_reads(connection: duckdb.DuckDBPyConnection, query: str) -> None:
