@@ -116,8 +116,8 @@ def losses_of(trial: Trial | BestGuess, images: int) -> np.ndarray[Any, np.dtype
 
 def result_of(trial: Trial | BestGuess, study: str, losses: Any, **changes: Any) -> Result:
     """The `result.json` of a trial with these losses."""
-    with np.errstate(all="ignore"):
-        mean = float(np.mean(np.asarray(losses, dtype=np.float64)))
+    finite = [loss for loss in losses if np.isfinite(loss)]
+    mean = float(np.mean(finite, dtype=np.float64)) if finite else 0.0
     content = {
         "digest": digest(trial),
         "kind": trial.kind,
@@ -126,7 +126,7 @@ def result_of(trial: Trial | BestGuess, study: str, losses: Any, **changes: Any)
         "status": "complete",
         "steps": 100,
         "images": len(losses),
-        "mean_loss": mean if np.isfinite(mean) else 1.0,
+        "mean_loss": mean,
         "gpu_seconds": 12.5,
         "started_at": STARTED,
         "finished_at": STARTED + timedelta(minutes=5),

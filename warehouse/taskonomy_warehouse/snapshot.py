@@ -33,7 +33,7 @@ from taskonomy_warehouse.warehouse import SCHEMA_VERSION, TABLES, studies, writi
 MANIFEST = "manifest.json"
 KEPT = 3
 """Copies kept in a local folder, the current one among them."""
-LARGE_TABLES = ("loss",)
+LARGE_TABLES = ("trial_loss",)
 """Left empty unless asked for."""
 
 

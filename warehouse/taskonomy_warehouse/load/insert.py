@@ -1,0 +1,140 @@
+"""Sound results into the warehouse's tables, and the others into ``quarantine``."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import duckdb
+
+from taskonomy_catalogue.trials import canonical_json
+from taskonomy_warehouse.load.candidates import Candidate
+from taskonomy_warehouse.load.losses import Measured
+from taskonomy_warehouse.load.refusals import Refusal
+from taskonomy_warehouse.warehouse import insert_rows
+
+
+def loaded_digests(connection: duckdb.DuckDBPyConnection, study: str) -> set[str]:
+    """Return the digests of the trials of a study whose losses are in the warehouse."""
+    rows = connection.execute("SELECT digest FROM trial_result WHERE study = ?", [study])
+    return {digest for (digest,) in rows.fetchall()}
+
+
+def insert_trials(
+    connection: duckdb.DuckDBPyConnection, study: str, batch: Sequence[Measured]
+) -> int:
+    """Insert sound results as transfers of a study, with their losses; return the rows of losses.
+
+    Losses are kept once for all studies that ask for a trial: those of another study's are there.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        study: the study.
+        batch: results that this study does not hold yet.
+    """
+    if not batch:
+        return 0
+    first = _next(connection, "SELECT max(transfer_id) FROM transfer WHERE study = ?", [study])
+    numbered = [(n, measured.candidate) for n, measured in enumerate(batch, start=first)]
+    insert_rows(connection, "transfer", [_transfer_row(study, n, c) for n, c in numbered])
+    insert_rows(connection, "trial_result", [_result_row(study, n, c) for n, c in numbered])
+    known = _known_trials(connection, [measured.candidate.digest for measured in batch])
+    return _insert_losses(connection, [m for m in batch if m.candidate.digest not in known])
+
+
+def replace_quarantine(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    refusals: Sequence[Refusal],
+    covers: Callable[[str], bool],
+) -> None:
+    """Make ``quarantine`` say what is refused now: what was put right, or removed, is not.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        study: the study.
+        refusals: everything this load refused.
+        covers: whether a folder was looked at by this load; what was not keeps its row.
+    """
+    loaded = loaded_digests(connection, study)
+    before = connection.execute(
+        "SELECT digest, folder, reason, detail FROM quarantine WHERE study = ?", [study]
+    ).fetchall()
+    now = {(r.digest, r.folder, r.reason, r.detail) for r in refusals}
+    refused = {refusal.digest for refusal in refusals}
+    stale = [
+        row[0]
+        for row in before
+        if row not in now and (row[0] in refused or row[0] in loaded or covers(row[1]))
+    ]
+    connection.execute(
+        "DELETE FROM quarantine WHERE study = ? AND list_contains(?::VARCHAR[], digest)",
+        [study, stale],
+    )
+    seen_at = _utc(datetime.now(UTC))
+    new = sorted(now.difference(before))
+    insert_rows(connection, "quarantine", [(study, *row, seen_at) for row in new])
+
+
+def _next(connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[object] = ()) -> int:
+    """Return the number after the largest that a query finds, 0 if it finds none."""
+    row = connection.execute(query, list(values)).fetchone()
+    return 0 if row is None or row[0] is None else int(row[0]) + 1
+
+
+def _transfer_row(study: str, number: int, candidate: Candidate) -> tuple[object, ...]:
+    trial = candidate.trial
+    # A task-specific network stands on its own encoder, scratch and best guess on none.
+    sources = [trial.target.id] if trial.kind == "task-specific" else list(trial.sources)
+    order = max(len(sources), 1)
+    return (study, number, trial.target.id, trial.kind, order, sources, candidate.digest)
+
+
+def _result_row(study: str, number: int, candidate: Candidate) -> tuple[object, ...]:
+    result = candidate.result
+    return (
+        study,
+        number,
+        candidate.digest,
+        candidate.trial.seed,
+        result.status,
+        result.steps,
+        result.images,
+        result.skipped,
+        result.mean_loss,
+        result.gpu_seconds,
+        _utc(result.started_at),
+        _utc(result.finished_at),
+        result.study,
+        result.job,
+        candidate.folder,
+        canonical_json(candidate.trial),
+    )
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+
+
+def _known_trials(connection: duckdb.DuckDBPyConnection, digests: list[str]) -> set[str]:
+    """Return those of the digests whose losses are here, loaded for whichever study."""
+    rows = connection.execute(
+        "SELECT digest FROM trial WHERE list_contains(?::VARCHAR[], digest)", [digests]
+    ).fetchall()
+    return {digest for (digest,) in rows}
+
+
+def _insert_losses(connection: duckdb.DuckDBPyConnection, batch: Sequence[Measured]) -> int:
+    if not batch:
+        return 0
+    first = _next(connection, "SELECT max(trial_id) FROM trial")
+    now = _utc(datetime.now(UTC))
+    trials = [
+        (number, measured.candidate.digest, measured.fingerprint.images, now)
+        for number, measured in enumerate(batch, start=first)
+    ]
+    insert_rows(connection, "trial", trials)
+    row = connection.execute(
+        "INSERT INTO trial_loss "
+        "SELECT (file_index + ?)::INTEGER, image_id, loss FROM read_parquet(?)",
+        [first, [measured.file for measured in batch]],
+    ).fetchone()
+    return int(row[0]) if row else 0
