@@ -20,14 +20,17 @@ def earlier_warehouse(path: Path, version: int) -> Path:
             "INSERT INTO study VALUES ('old', 'published', 'a.csv', 'abc', TIMESTAMP '2020-01-01')"
         )
         connection.execute(
-            "INSERT INTO transfer VALUES ('old', 0, 'depth', 'transfer', 2, ['edges-2d', 'normals']), "
+            "INSERT INTO transfer VALUES "
+            "('old', 0, 'depth', 'transfer', 2, ['edges-2d', 'normals']), "
             "('old', 1, 'depth', 'scratch', 1, [])"
         )
         connection.execute(
             "INSERT INTO published_measurement VALUES ('old', 0, 1.0, 0.9, 0.4), "
             "('old', 1, NULL, 0.5, NULL)"
         )
-        connection.execute("INSERT INTO taxonomy_edge VALUES ('old', 'default', 2, '1', 'depth', 0)")
+        connection.execute(
+            "INSERT INTO taxonomy_edge VALUES ('old', 'default', 2, '1', 'depth', 0)"
+        )
     return path
 
 
@@ -35,7 +38,7 @@ def shape(connection: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     """Everything that makes a schema: columns, constraints, comments, views and macros."""
     return connection.execute(
         """
-        SELECT table_name AS name, column_name AS part, data_type AS what, is_nullable::VARCHAR, comment
+        SELECT table_name, column_name, data_type, is_nullable::VARCHAR, comment
         FROM duckdb_columns() WHERE NOT internal
         UNION ALL SELECT table_name, '', '', '', comment FROM duckdb_tables()
         UNION ALL SELECT view_name, '', sql, '', comment FROM duckdb_views() WHERE NOT internal

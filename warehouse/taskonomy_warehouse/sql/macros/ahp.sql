@@ -39,31 +39,19 @@ ranked AS (
     FROM pair AS p
     JOIN hub ON (hub.study, hub.target, hub.transfer_id) = (p.study, p.target, p.rival_id)
 ),
-cell AS (
+line AS (  -- a row of R; not compared with itself either, which makes the 1 of R's diagonal
     SELECT
         study,
         target,
         a.transfer_id,
-        b.transfer_id AS rival_id,
-        p.ratio,
-        count(*) FILTER (p.ratio IS NULL) OVER (PARTITION BY study, target, a.transfer_id)
-            AS not_compared
+        list(b.transfer_id ORDER BY b.transfer_id) AS rivals,
+        list(p.ratio ORDER BY b.transfer_id) AS ratios,
+        len(ratios) - list_count(ratios) AS not_compared
     FROM ranked AS a
     JOIN ranked AS b USING (study, target)
     LEFT JOIN pair AS p
         ON (p.study, p.target, p.transfer_id, p.rival_id)
-         = (a.study, a.target, a.transfer_id, b.transfer_id)
-),
-line AS (  -- a transfer is not compared with itself either: that 1 is the diagonal of R
-    SELECT
-        study,
-        target,
-        transfer_id,
-        list(
-            CASE WHEN transfer_id = rival_id THEN not_compared ELSE coalesce(ratio, 0) END::DOUBLE
-            ORDER BY rival_id
-        ) AS line
-    FROM cell
+         = (study, target, a.transfer_id, b.transfer_id)
     GROUP BY ALL
 ),
 power AS (
@@ -71,7 +59,11 @@ power AS (
         study,
         target,
         list(transfer_id ORDER BY transfer_id) AS transfers,
-        list(line ORDER BY transfer_id) AS matrix,
+        list(
+            list_transform(ratios, lambda ratio, k:
+                if(rivals[k] = transfer_id, not_compared, coalesce(ratio, 0))::DOUBLE)
+            ORDER BY transfer_id
+        ) AS matrix,
         []::DOUBLE[] AS vector,
         0 AS step,
         false AS settled
@@ -82,7 +74,8 @@ power AS (
         study,
         target,
         transfers,
-        list_transform(matrix, lambda a: list_transform(columns, lambda b: list_dot_product(a, b) / total ** 2)),
+        list_transform(matrix, lambda a:
+            list_transform(columns, lambda b: list_dot_product(a, b) / total ** 2)),
         list_transform(matrix, lambda a: list_sum(a) / total) AS next_vector,
         step + 1,
         step > 0 AND list_distance(next_vector, if(step > 0, vector, next_vector)) < 1e-8
