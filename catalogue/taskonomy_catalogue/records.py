@@ -188,12 +188,12 @@ def parse_trial(content: bytes, origin: str) -> Trial | BestGuess:
     Raises:
         InputRefused: it is not a trial; the message names the field and what is wrong.
     """
-    return _parsed(TypeAdapter(Measured), content, origin)
+    return _parsed(_TRIAL, content, origin)
 
 
 def parse_result(content: bytes, origin: str) -> Result:
     """Read `result.json`; arguments and errors as `parse_trial`."""
-    return _parsed(TypeAdapter(Result), content, origin)
+    return _parsed(_RESULT, content, origin)
 
 
 def write_trial(folder: Path, trial: Trial | BestGuess) -> None:
@@ -212,6 +212,8 @@ def write_result(folder: Path, result: Result) -> None:
     _write_whole(folder / RESULT_FILE, result.model_dump_json(indent=1))
 
 
+_TRIAL: TypeAdapter[Trial | BestGuess] = TypeAdapter(Measured)
+_RESULT = TypeAdapter(Result)
 _Record = TypeVar("_Record")
 
 

@@ -12,7 +12,7 @@ from urllib.request import url2pathname
 import duckdb
 
 from taskonomy_catalogue.errors import NotFound, SettingRefused
-from taskonomy_warehouse.s3 import as_unreachable, is_s3, speak_s3
+from taskonomy_warehouse.s3 import as_unreachable, is_about_server, is_s3, speak_s3
 
 _PATTERN_WORDS = "*?[]{}"
 
@@ -87,6 +87,16 @@ def read_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> d
     return content | _read_remote(connection, remote)
 
 
+def as_list(paths: Iterable[str]) -> str:
+    """Return paths as a list in SQL, for `read_parquet` and its like.
+
+    As values they would cost more than reading them: for every string of a list, DuckDB's Python
+    client looks whether pandas can be imported.
+    """
+    quoted = (path.replace("'", "''") for path in paths)
+    return "[" + ", ".join(f"'{path}'" for path in quoted) + "]"
+
+
 def write_file(connection: duckdb.DuckDBPyConnection, path: str, content: bytes) -> None:
     """Write a file whole: under another name and renamed, or as one object.
 
@@ -134,11 +144,13 @@ def _read_remote(connection: duckdb.DuckDBPyConnection, uris: list[str]) -> dict
     if not uris:
         return {}
     try:
-        rows = connection.execute("SELECT filename, content FROM read_blob(?)", [uris]).fetchall()
+        rows = connection.execute(
+            f"SELECT filename, content FROM read_blob({as_list(uris)})"
+        ).fetchall()
     except duckdb.Error as error:
         if len(uris) > 1:
             return {k: v for uri in uris for k, v in _read_remote(connection, [uri]).items()}
-        if isinstance(error, duckdb.HTTPException) and error.status_code == 404:
-            return {}
-        raise as_unreachable(uris[0], error) from None
+        if is_about_server(error):
+            raise as_unreachable(uris[0], error) from None
+        return {}
     return {str(name): bytes(content) for name, content in rows}

@@ -62,6 +62,13 @@ def forget_s3(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"DROP SECRET IF EXISTS {SECRET}")
 
 
+def is_about_server(error: duckdb.Error) -> bool:
+    """Return whether a complaint about an S3 object is about its server and not its content."""
+    if isinstance(error, duckdb.HTTPException):
+        return error.status_code != 404  # an object that is missing is its owner's to explain
+    return isinstance(error, duckdb.IOException) and "HTTP" in str(error)
+
+
 def as_unreachable(uri: str, error: duckdb.Error) -> Unreachable:
     """Return DuckDB's complaint about an s3:// URI as ours, with what to look at."""
     said = str(error).splitlines()[0]

@@ -14,7 +14,7 @@ lifecycle rule of the bucket removes them.
 
 import hashlib
 import os
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,8 +78,8 @@ def publish(
     """
     folder = warehouse.absolute().parent if is_s3(place) else Path(place)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".snapshot-") as workplace:
-        copy = Path(workplace) / "copy.duckdb"
+    with _workplace(folder, warehouse) as workplace:
+        copy = workplace / "copy.duckdb"
         without = () if losses else LARGE_TABLES
         _copy(connection, copy, without)
         manifest = _manifest(connection, copy, without)
@@ -164,6 +164,18 @@ def read_manifest(connection: duckdb.DuckDBPyConnection, place: str) -> Manifest
 
 
 # --- making one --------------------------------------------------------------------------------
+
+
+@contextmanager
+def _workplace(folder: Path, warehouse: Path) -> Iterator[Path]:
+    """Give an empty folder to make the copy in; it replaces the one that a kill left."""
+    workplace = folder / f".{warehouse.name}.snapshot"
+    shutil.rmtree(workplace, ignore_errors=True)
+    workplace.mkdir()
+    try:
+        yield workplace
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, copy: Path, without: tuple[str, ...]) -> None:

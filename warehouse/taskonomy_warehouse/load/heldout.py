@@ -26,7 +26,8 @@ JURY = 5
 def settled(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> Fingerprint | None:
     """Return the fingerprint of a target's held-out set; None while no result has settled it."""
     row = connection.execute(
-        "SELECT count(*), sum(hash(image_id)) FROM heldout_image WHERE study = ? AND target = ?",
+        "SELECT count(*), bit_xor(hash(image_id)) FROM heldout_image "
+        "WHERE study = ? AND target = ?",
         [study, target],
     ).fetchone()
     return Fingerprint(*row) if row and row[0] else None
@@ -43,12 +44,14 @@ def settle(
         target: the target.
         jury: its first sound results, by digest.
     """
-    without_twins = [m for m in jury if _twins(connection, m) is None]
-    if not without_twins:
+    votes = Counter(measured.fingerprint for measured in jury)
+    # Files of one fingerprint have the same images: one of each is looked at for twins.
+    files = {m.fingerprint: m.file for m in jury}
+    sound = [each for each in votes if _twins(connection, files[each]) is None]
+    if not sound:
         return None
-    votes = Counter(measured.fingerprint for measured in without_twins)
-    chosen = max(votes, key=lambda f: (votes[f], f.images, -f.hashes))
-    file = next(m.file for m in without_twins if m.fingerprint == chosen)
+    chosen = max(sound, key=lambda each: (votes[each], each.images, -each.hashes))
+    file = files[chosen]
     connection.execute(
         "INSERT INTO heldout_image SELECT ?, ?, image_id FROM read_parquet(?) ORDER BY image_id",
         [study, target, file],
@@ -78,7 +81,7 @@ def check_images(
 
 def _fault(connection: duckdb.DuckDBPyConnection, study: str, measured: Measured) -> Refusal | None:
     candidate = measured.candidate
-    twins = _twins(connection, measured)
+    twins = _twins(connection, measured.file)
     if twins is not None:
         return candidate.refused("duplicate-image", f"image {twins} is there twice; train it again")
     row = connection.execute(
@@ -102,11 +105,11 @@ def _fault(connection: duckdb.DuckDBPyConnection, study: str, measured: Measured
     return candidate.refused("other-images", detail)
 
 
-def _twins(connection: duckdb.DuckDBPyConnection, measured: Measured) -> int | None:
-    """Return an image that a result has twice, or None."""
+def _twins(connection: duckdb.DuckDBPyConnection, file: str) -> int | None:
+    """Return an image that a file of losses has twice, or None."""
     row = connection.execute(
         "SELECT min(image_id) FROM (SELECT image_id FROM read_parquet(?) "
         "GROUP BY image_id HAVING count(*) > 1)",
-        [measured.file],
+        [file],
     ).fetchone()
     return int(row[0]) if row and row[0] is not None else None

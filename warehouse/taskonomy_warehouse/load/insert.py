@@ -1,13 +1,14 @@
 """Sound results into the warehouse's tables, and the others into ``quarantine``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 
 import duckdb
 
 from taskonomy_catalogue.trials import canonical_json
+from taskonomy_warehouse.files import as_list
 from taskonomy_warehouse.load.candidates import Candidate
-from taskonomy_warehouse.load.losses import Measured
+from taskonomy_warehouse.load.losses import Measured, losses_file
 from taskonomy_warehouse.load.refusals import Refusal
 from taskonomy_warehouse.warehouse import insert_rows
 
@@ -18,26 +19,67 @@ def loaded_digests(connection: duckdb.DuckDBPyConnection, study: str) -> set[str
     return {digest for (digest,) in rows.fetchall()}
 
 
-def insert_trials(
-    connection: duckdb.DuckDBPyConnection, study: str, batch: Sequence[Measured]
-) -> int:
-    """Insert sound results as transfers of a study, with their losses; return the rows of losses.
+def insert_losses(
+    connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]
+) -> tuple[dict[int, Candidate], int]:
+    """Insert the losses of candidates, sound or not; return them by number, and the rows inserted.
 
     Losses are kept once for all studies that ask for a trial: those of another study's are there.
 
     Args:
         connection: the warehouse, in a transaction.
-        study: the study.
-        batch: results that this study does not hold yet.
+        batch: candidates whose footers are sound.
+
+    Raises:
+        duckdb.Error: a file cannot be read after all, or a value is absent.
     """
-    if not batch:
-        return 0
+    known = _known_trials(connection, [candidate.digest for candidate in batch])
+    new = [candidate for candidate in batch if candidate.digest not in known]
+    numbered = {known[c.digest]: c for c in batch if c.digest in known}
+    if not new:
+        return numbered, 0
+    first = _next(connection, "SELECT max(trial_id) FROM trial")
+    # No reader relies on the order of rows, and keeping it would cost half of the speed.
+    connection.execute("SET preserve_insertion_order = false")
+    row = connection.execute(
+        "INSERT INTO trial_loss SELECT (file_index + ?)::INTEGER, image_id, loss "
+        f"FROM read_parquet({as_list(map(losses_file, new))})",
+        [first],
+    ).fetchone()
+    connection.execute("RESET preserve_insertion_order")
+    return numbered | dict(enumerate(new, start=first)), int(row[0]) if row else 0
+
+
+def insert_trials(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    sound: Sequence[Measured],
+    inserted: Collection[int],
+) -> int:
+    """Insert sound results as transfers of a study, and take out the losses of all others.
+
+    Args:
+        connection: the warehouse, in the transaction of `insert_losses`.
+        study: the study.
+        sound: results that this study does not hold yet.
+        inserted: the numbers that `insert_losses` returned.
+
+    Returns:
+        The rows of losses that were taken out again.
+    """
+    known = _known_trials(connection, [measured.candidate.digest for measured in sound])
+    now = _utc(datetime.now(UTC))
+    new = [m for m in sound if m.candidate.digest not in known]
+    insert_rows(
+        connection,
+        "trial",
+        [(m.trial_id, m.candidate.digest, m.fingerprint.images, now) for m in new],
+    )
     first = _next(connection, "SELECT max(transfer_id) FROM transfer WHERE study = ?", [study])
-    numbered = [(n, measured.candidate) for n, measured in enumerate(batch, start=first)]
+    numbered = [(n, measured.candidate) for n, measured in enumerate(sound, start=first)]
     insert_rows(connection, "transfer", [_transfer_row(study, n, c) for n, c in numbered])
     insert_rows(connection, "trial_result", [_result_row(study, n, c) for n, c in numbered])
-    known = _known_trials(connection, [measured.candidate.digest for measured in batch])
-    return _insert_losses(connection, [m for m in batch if m.candidate.digest not in known])
+    return _take_out(connection, set(inserted) - {m.trial_id for m in sound})
 
 
 def replace_quarantine(
@@ -114,27 +156,23 @@ def _utc(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
 
 
-def _known_trials(connection: duckdb.DuckDBPyConnection, digests: list[str]) -> set[str]:
-    """Return those of the digests whose losses are here, loaded for whichever study."""
+def _known_trials(connection: duckdb.DuckDBPyConnection, digests: list[str]) -> dict[str, int]:
+    """Return the numbers of those of the digests whose losses are here, for whichever study."""
     rows = connection.execute(
-        "SELECT digest FROM trial WHERE list_contains(?::VARCHAR[], digest)", [digests]
+        "SELECT digest, trial_id FROM trial WHERE digest IN (SELECT unnest(string_split(?, ' ')))",
+        [" ".join(digests)],
     ).fetchall()
-    return {digest for (digest,) in rows}
+    return dict(rows)
 
 
-def _insert_losses(connection: duckdb.DuckDBPyConnection, batch: Sequence[Measured]) -> int:
-    if not batch:
+def _take_out(connection: duckdb.DuckDBPyConnection, refused: set[int]) -> int:
+    """Delete losses that no trial has: of refused results, and never of another study's."""
+    if not refused:
         return 0
-    first = _next(connection, "SELECT max(trial_id) FROM trial")
-    now = _utc(datetime.now(UTC))
-    trials = [
-        (number, measured.candidate.digest, measured.fingerprint.images, now)
-        for number, measured in enumerate(batch, start=first)
-    ]
-    insert_rows(connection, "trial", trials)
+    numbers = ", ".join(map(str, sorted(refused)))
     row = connection.execute(
-        "INSERT INTO trial_loss "
-        "SELECT (file_index + ?)::INTEGER, image_id, loss FROM read_parquet(?)",
-        [first, [measured.file for measured in batch]],
+        f"DELETE FROM trial_loss WHERE trial_id IN ({numbers}) "
+        f"AND trial_id BETWEEN {min(refused)} AND {max(refused)} "
+        "AND trial_id NOT IN (SELECT trial_id FROM trial)"
     ).fetchone()
     return int(row[0]) if row else 0

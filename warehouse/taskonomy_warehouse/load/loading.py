@@ -16,16 +16,21 @@ from taskonomy_catalogue.study import Study
 from taskonomy_warehouse.load.candidates import Candidate, sift
 from taskonomy_warehouse.load.find import Findings
 from taskonomy_warehouse.load.heldout import JURY, check_images, settle, settled
-from taskonomy_warehouse.load.insert import insert_trials, loaded_digests, replace_quarantine
-from taskonomy_warehouse.load.losses import measure
+from taskonomy_warehouse.load.insert import (
+    insert_losses,
+    insert_trials,
+    loaded_digests,
+    replace_quarantine,
+)
+from taskonomy_warehouse.load.losses import check_alone, check_footers, check_rows
 from taskonomy_warehouse.load.refusals import Refusal
 from taskonomy_warehouse.load.study import declare_study
 from taskonomy_warehouse.warehouse import transaction
 from taskonomy_warehouse.win_rates import update_win_rates
 
-BATCH = 64
-"""Trials in one transaction: what a kill can undo, and 3.5 million rows at the paper's 54,514
-images, which fit in memory many times over."""
+BATCH = 8_000_000
+"""Most losses in one transaction: what a kill can undo, and 130 MB of memory. At the paper's 54,514
+images that is all that is known of a target."""
 
 Progress = Callable[[int, int], None]
 """Is told how many trials are done and how many there are."""
@@ -105,7 +110,7 @@ def load(
 
 
 def _forget_files(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make DuckDB read files anew: one put right within a second of an earlier look is not stale."""
+    """Make DuckDB read files anew, be they put right within a second of an earlier look."""
     connection.execute("SET enable_external_file_cache = false")
     connection.execute("SET enable_external_file_cache = true")
 
@@ -114,20 +119,45 @@ def _load_batch(
     connection: duckdb.DuckDBPyConnection, study: str, batch: Sequence[Candidate]
 ) -> tuple[int, list[Refusal]]:
     """Load what is sound of a batch of one target; return the rows and what is not sound."""
+    readable, refusals = check_footers(connection, batch)
+    try:
+        rows, unsound = _load_readable(connection, study, readable)
+    except duckdb.Error:
+        readable, broken = check_alone(connection, readable)
+        if not broken:
+            raise
+        refusals += broken
+        rows, unsound = _load_readable(connection, study, readable)
+    return rows, refusals + unsound
+
+
+def _load_readable(
+    connection: duckdb.DuckDBPyConnection, study: str, batch: Sequence[Candidate]
+) -> tuple[int, list[Refusal]]:
+    if not batch:
+        return 0, []
     target = batch[0].target
-    measured, refusals = measure(connection, batch)
     with transaction(connection):
+        numbered, rows = insert_losses(connection, batch)
+        measured, unsound = check_rows(connection, numbered)
         images = settled(connection, study, target)
         if images is None:
-            images = settle(connection, study, target, measured[:JURY])
+            by_digest = sorted(measured, key=lambda each: each.candidate.digest)
+            images = settle(connection, study, target, by_digest[:JURY])
         sound, judged_otherwise = check_images(connection, study, images, measured)
-        rows = insert_trials(connection, study, sound)
-    return rows, refusals + judged_otherwise
+        rows -= insert_trials(connection, study, sound, numbered)
+    return rows, unsound + judged_otherwise
 
 
 def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
-    """Yield the candidates of each target in parts of at most `BATCH`."""
+    """Yield the candidates of each target in parts of at most `BATCH` losses, or one trial."""
     for _, group in groupby(candidates, key=attrgetter("target")):
-        of_target = list(group)
-        for start in range(0, len(of_target), BATCH):
-            yield of_target[start : start + BATCH]
+        batch: list[Candidate] = []
+        losses = 0
+        for candidate in group:
+            losses += candidate.result.images
+            if batch and losses > BATCH:
+                yield batch
+                batch, losses = [], candidate.result.images
+            batch.append(candidate)
+        yield batch

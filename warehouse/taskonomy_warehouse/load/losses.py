@@ -1,11 +1,12 @@
-"""What trials measured, checked before a row is loaded: `losses.parquet`, a batch at a time.
+"""What trials measured, checked before it counts: `losses.parquet`, a batch at a time.
 
-A batch is looked at in two queries, one over the footers and one over the rows. Only what they
-find fault with is looked at alone, to say what is wrong. Whether two files have the same images is
-told by a *fingerprint*, the sum of the image ids' 64-bit hashes, which no order of rows changes.
+Three looks, each one query over a whole batch: at the footers, before anything is read; at the
+rows, once they are in table ``trial_loss`` and before that is committed; at a single file, only
+when a look finds fault, to say what is wrong with it. Whether two files have the same images is
+told by a *fingerprint*: their number and the exclusive or of the ids' 64-bit hashes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose, isfinite
 from typing import NamedTuple
@@ -13,8 +14,10 @@ from typing import NamedTuple
 import duckdb
 
 from taskonomy_catalogue.records import DIGEST_KEY, LOSSES_COLUMNS, LOSSES_FILE, RESULT_FILE
+from taskonomy_warehouse.files import as_list
 from taskonomy_warehouse.load.candidates import Candidate
 from taskonomy_warehouse.load.refusals import Refusal
+from taskonomy_warehouse.s3 import as_unreachable, is_about_server, is_s3
 
 MEAN_TOLERANCE = 1e-4
 """Relative difference of means that rounding may make: jobs add up float32 in any order."""
@@ -26,7 +29,7 @@ class Fingerprint(NamedTuple):
     images: int
     """How many there are."""
     hashes: int
-    """Sum of the hashes of their ids."""
+    """Exclusive or of the hashes of their ids: the order of rows does not matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class Measured:
     """A candidate whose losses are readable, complete and finite; the images are still to check."""
 
     candidate: Candidate
+    trial_id: int
+    """Its number in ``trial_loss``."""
     fingerprint: Fingerprint
 
     @property
@@ -47,15 +52,6 @@ def losses_file(candidate: Candidate) -> str:
     return f"{candidate.folder}/{LOSSES_FILE}"
 
 
-def measure(
-    connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]
-) -> tuple[list[Measured], list[Refusal]]:
-    """Return the candidates whose losses are sound in themselves, and what is wrong with others."""
-    readable, refusals = _check_footers(connection, batch)
-    measured, more = _check_rows(connection, readable)
-    return measured, refusals + more
-
-
 # --- footers -----------------------------------------------------------------------------------
 
 
@@ -66,9 +62,14 @@ class _Footer(NamedTuple):
     """What the footer says it belongs to."""
 
 
-def _check_footers(
+def check_footers(
     connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]
 ) -> tuple[list[Candidate], list[Refusal]]:
+    """Return the candidates whose files can be read as losses, and what is wrong with the others.
+
+    Raises:
+        Unreachable: the artifacts' server does not answer.
+    """
     try:
         footers = _footers(connection, batch)
     except duckdb.Error as error:
@@ -86,7 +87,7 @@ def _one_by_one(
     readable: list[Candidate] = []
     refusals: list[Refusal] = []
     for candidate in batch:
-        ok, refused = _check_footers(connection, [candidate])
+        ok, refused = check_footers(connection, [candidate])
         readable += ok
         refusals += refused
     return readable, refusals
@@ -100,13 +101,13 @@ def _footers(connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]) 
     digests: dict[str, str] = {}
     # The schema's root is a row too: it has no type.
     for file, name, kind in connection.execute(
-        "SELECT file_name, name, duckdb_type FROM parquet_schema(?) WHERE duckdb_type IS NOT NULL",
-        [files],
+        f"SELECT file_name, name, duckdb_type FROM parquet_schema({as_list(files)}) "
+        "WHERE duckdb_type IS NOT NULL"
     ).fetchall():
         columns[file][name] = kind
     for file, value in connection.execute(
-        "SELECT file_name, value FROM parquet_kv_metadata(?) WHERE key = ?::BLOB",
-        [files, DIGEST_KEY],
+        f"SELECT file_name, value FROM parquet_kv_metadata({as_list(files)}) WHERE key = ?::BLOB",
+        [DIGEST_KEY],
     ).fetchall():
         digests[file] = bytes(value).decode("utf-8", "replace")
     return [_Footer(columns[file], digests.get(file)) for file in files]
@@ -127,7 +128,10 @@ def _footer_fault(candidate: Candidate, footer: _Footer) -> Refusal | None:
 
 
 def _not_parquet(candidate: Candidate, error: duckdb.Error) -> Refusal:
-    said = str(error).splitlines()[0].replace(losses_file(candidate), LOSSES_FILE)
+    file = losses_file(candidate)
+    if is_s3(file) and is_about_server(error):
+        raise as_unreachable(file, error) from None
+    said = str(error).splitlines()[0].replace(file, LOSSES_FILE)
     return candidate.refused("not-parquet", f"{LOSSES_FILE} cannot be read: {said}; train it again")
 
 
@@ -138,50 +142,79 @@ class _Figures(NamedTuple):
     rows: int
     images: int
     """Rows that have an image id."""
-    finite: int
-    """Rows whose loss is there, and a finite number."""
+    losses: int
+    """Rows that have a loss."""
     hashes: int
     mean: float
+    """Finite if all losses are: doubles do not overflow on sums of single precision."""
 
 
-def _check_rows(
-    connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]
+_FIGURES = "count(*), count(image_id), count(loss), bit_xor(hash(image_id)), avg(loss)"
+"""A `_Figures` in SQL."""
+_NOTHING = _Figures(0, 0, 0, 0, 0.0)
+"""Of a file without rows."""
+
+
+def check_rows(
+    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
 ) -> tuple[list[Measured], list[Refusal]]:
-    if not batch:
-        return [], []
-    try:
-        figures = _figures(connection, batch)
-    except duckdb.Error as error:  # a footer may be whole and a page before it not
-        if len(batch) == 1:
-            return [], [_not_parquet(batch[0], error)]
-        parts = [_check_rows(connection, [candidate]) for candidate in batch]
-        return [m for p in parts for m in p[0]], [r for p in parts for r in p[1]]
+    """Return the candidates whose losses are sound in themselves, and what is wrong with others.
+
+    Args:
+        connection: the warehouse, in the transaction that inserted the losses.
+        numbered: candidates by their number in ``trial_loss``.
+    """
     measured: list[Measured] = []
     refusals: list[Refusal] = []
-    for candidate, found in zip(batch, figures, strict=True):
+    figures = _figures_of_trials(connection, list(numbered))
+    for trial_id, candidate in numbered.items():
+        found = figures.get(trial_id, _NOTHING)
         refusal = _figures_fault(connection, candidate, found)
         if refusal:
             refusals.append(refusal)
         else:
             fingerprint = Fingerprint(found.rows, found.hashes)
-            measured.append(Measured(candidate=candidate, fingerprint=fingerprint))
+            measured.append(
+                Measured(candidate=candidate, trial_id=trial_id, fingerprint=fingerprint)
+            )
     return measured, refusals
 
 
-def _figures(connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]) -> list[_Figures]:
+def check_alone(
+    connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]
+) -> tuple[list[Candidate], list[Refusal]]:
+    """Look at each file alone: for a batch that could not be inserted. As `check_footers`.
+
+    A footer may be whole and a page before it broken, or a value absent.
+    """
+    refusals = [refusal for c in batch if (refusal := _fault_alone(connection, c))]
+    refused = {refusal.digest for refusal in refusals}
+    return [c for c in batch if c.digest not in refused], refusals
+
+
+def _fault_alone(connection: duckdb.DuckDBPyConnection, candidate: Candidate) -> Refusal | None:
+    try:
+        row = connection.execute(
+            f"SELECT {_FIGURES} FROM read_parquet({as_list([losses_file(candidate)])})"
+        ).fetchone()
+    except duckdb.Error as error:
+        return _not_parquet(candidate, error)
+    found = _Figures(*row) if row and row[0] else _NOTHING
+    return _figures_fault(connection, candidate, found)
+
+
+def _figures_of_trials(
+    connection: duckdb.DuckDBPyConnection, trial_ids: list[int]
+) -> dict[int, _Figures]:
+    if not trial_ids:
+        return {}
+    # The range lets DuckDB skip what was loaded before; the list is for trials in between.
     rows = connection.execute(
-        """
-        SELECT
-            file_index, count(*), count(image_id), count_if(isfinite(loss)),
-            sum(hash(image_id)), avg(loss)
-        FROM read_parquet(?)
-        GROUP BY file_index
-        """,
-        [[losses_file(candidate) for candidate in batch]],
+        f"SELECT trial_id, {_FIGURES} FROM trial_loss WHERE trial_id BETWEEN ? AND ? "
+        "GROUP BY trial_id",
+        [min(trial_ids), max(trial_ids)],
     ).fetchall()
-    found = {index: _Figures(*figures) for index, *figures in rows}
-    nothing = _Figures(0, 0, 0, 0, 0.0)  # a file without rows is in no group
-    return [found.get(index, nothing) for index in range(len(batch))]
+    return {trial_id: _Figures(*figures) for trial_id, *figures in rows}
 
 
 def _figures_fault(
@@ -193,8 +226,8 @@ def _figures_fault(
             f"{LOSSES_FILE} has {found.rows - found.images} rows without an image; train it again"
         )
         return candidate.refused("other-images", detail)
-    if found.finite < found.rows:
-        return candidate.refused("not-finite", _where_not_finite(connection, candidate, found))
+    if found.losses < found.rows or not isfinite(found.mean):
+        return candidate.refused("not-finite", _where_not_finite(connection, candidate))
     if found.rows != result.images:
         detail = f"{RESULT_FILE} counts {result.images} images, {LOSSES_FILE} has {found.rows} rows"
         return candidate.refused("figures-disagree", f"{detail}; train it again")
@@ -205,19 +238,17 @@ def _figures_fault(
 
 
 def _same_mean(mean: float, said: float) -> bool:
-    return isfinite(mean) and isclose(mean, said, rel_tol=MEAN_TOLERANCE, abs_tol=1e-12)
+    return isclose(mean, said, rel_tol=MEAN_TOLERANCE, abs_tol=1e-12)
 
 
-def _where_not_finite(
-    connection: duckdb.DuckDBPyConnection, candidate: Candidate, found: _Figures
-) -> str:
+def _where_not_finite(connection: duckdb.DuckDBPyConnection, candidate: Candidate) -> str:
     row = connection.execute(
-        "SELECT image_id, coalesce(loss::VARCHAR, 'absent') FROM read_parquet(?) "
-        "WHERE isfinite(loss) IS NOT true ORDER BY image_id LIMIT 1",
-        [losses_file(candidate)],
+        "SELECT count(*), arg_min(image_id, image_id), "
+        "arg_min(coalesce(loss::VARCHAR, 'absent'), image_id) "
+        f"FROM read_parquet({as_list([losses_file(candidate)])}) WHERE isfinite(loss) IS NOT true"
     ).fetchone()
-    image, loss = row or ("?", "?")
+    count, image, loss = row or (0, "?", "?")
     return (
-        f"{found.rows - found.finite} of {found.rows} losses are not finite, the first is {loss} "
-        f"at image {image}; train it again, with a lower learning rate if it diverges"
+        f"{count} of {candidate.result.images} losses are not finite, the first is {loss} at image "
+        f"{image}; train it again, with a lower learning rate if it diverges"
     )

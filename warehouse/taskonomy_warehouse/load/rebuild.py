@@ -91,8 +91,8 @@ def rebuild(
     Raises:
         TaskonomyError: the new load failed (`load`); the warehouse is as it was.
     """
-    fresh = path.with_name(f"{path.name}.rebuild")
-    with _removed_afterwards(fresh):
+    fresh = _fresh(path)
+    with _removed_afterwards(path):
         with writing(fresh) as new:
             loaded = load(new, study, find(new), origin=origin, progress=progress)
         with _attached(connection, fresh):
@@ -104,6 +104,16 @@ def rebuild(
             connection.execute("CHECKPOINT")  # leaves no log that the new file would inherit
             fresh.replace(path)
     return Rebuilt(loaded=loaded, differences=differences)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the new file of a rebuild of this warehouse that was killed."""
+    for file in (_fresh(path), path.with_name(f"{_fresh(path).name}.wal")):
+        file.unlink(missing_ok=True)
+
+
+def _fresh(path: Path) -> Path:
+    return path.with_name(f"{path.name}.rebuild")
 
 
 # --- comparing ---------------------------------------------------------------------------------
@@ -186,13 +196,9 @@ def _sync(fresh: Path) -> None:
 
 
 @contextmanager
-def _removed_afterwards(fresh: Path) -> Iterator[None]:
-    """Remove what a rebuild that was killed left, and what this one leaves."""
-    leftovers = (fresh, fresh.with_name(f"{fresh.name}.wal"))
-    for file in leftovers:
-        file.unlink(missing_ok=True)
+def _removed_afterwards(path: Path) -> Iterator[None]:
+    remove_leftovers(path)
     try:
         yield
     finally:
-        for file in leftovers:
-            file.unlink(missing_ok=True)
+        remove_leftovers(path)

@@ -16,7 +16,7 @@ from taskonomy_warehouse.files import get_ready, place_of
 from taskonomy_warehouse.load.find import Findings, find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, Progress, load
 from taskonomy_warehouse.load.lock import Say, only_loader, opened
-from taskonomy_warehouse.load.rebuild import Difference, rebuild
+from taskonomy_warehouse.load.rebuild import Difference, rebuild, remove_leftovers
 from taskonomy_warehouse.load.study import stored_study, trained_studies
 from taskonomy_warehouse.load.tracking import find_in_tracking, write_back
 from taskonomy_warehouse.snapshot import Manifest, publish
@@ -81,6 +81,7 @@ def run_load(request: Request, *, say: Say, progress: Progress) -> Outcome:
     """
     path, wait = request.warehouse, request.wait
     with only_loader(path, wait=wait, say=say):
+        remove_leftovers(path)
         with opened(path, wait=wait, say=say) as connection:
             study = _study(connection, request)
             loaded, differences = _load_or_rebuild(connection, request, study, progress)

