@@ -59,6 +59,8 @@ class Outcome:
     """Metrics written to MLflow runs."""
     snapshot: Manifest | None
     """What was published."""
+    is_unpublished: bool
+    """Whether a snapshot was asked for and could not be published."""
     troubles: tuple[str, ...]
     """Servers that were away: what the next load catches up on."""
 
@@ -67,7 +69,7 @@ class Outcome:
         """3 when something is in quarantine, 6 when no snapshot could be published, else 0."""
         if self.loaded.refusals:
             return 3
-        return 6 if self.troubles and self.snapshot is None else 0
+        return 6 if self.is_unpublished else 0
 
 
 def run_load(request: Request, *, say: Say, progress: Progress) -> Outcome:
@@ -80,6 +82,7 @@ def run_load(request: Request, *, say: Say, progress: Progress) -> Outcome:
         Unreachable: the source of results does not answer.
     """
     path, wait = request.warehouse, request.wait
+    place = place_of(request.publish_to, "--publish") if request.publish_to else None
     with only_loader(path, wait=wait, say=say):
         remove_leftovers(path)
         with opened(path, wait=wait, say=say) as connection:
@@ -87,12 +90,13 @@ def run_load(request: Request, *, say: Say, progress: Progress) -> Outcome:
             loaded, differences = _load_or_rebuild(connection, request, study, progress)
         with opened(path, wait=wait, say=say) as connection:
             written, trouble = _write_back(connection, request, study)
-            snapshot, other_trouble = _publish(connection, request)
+            snapshot, other_trouble = _publish(connection, request, place)
     return Outcome(
         loaded=loaded,
         differences=differences,
         written_back=written,
         snapshot=snapshot,
+        is_unpublished=bool(other_trouble),
         troubles=tuple(filter(None, (trouble, other_trouble))),
     )
 
@@ -179,14 +183,13 @@ def _write_back(
 
 
 def _publish(
-    connection: duckdb.DuckDBPyConnection, request: Request
+    connection: duckdb.DuckDBPyConnection, request: Request, place: str | None
 ) -> tuple[Manifest | None, str]:
-    if request.publish_to is None:
+    if place is None:
         return None, ""
-    place = place_of(request.publish_to, "--publish")
     try:
         get_ready(connection, place)
         manifest = publish(connection, request.warehouse, place, losses=request.publish_losses)
-    except TaskonomyError as error:
+    except (TaskonomyError, OSError) as error:
         return None, f"loaded, and no snapshot published: {error}"
     return manifest, ""

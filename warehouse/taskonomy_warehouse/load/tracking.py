@@ -7,6 +7,7 @@ was away is written by the next load.
 """
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from taskonomy_warehouse.load.find import Findings, Finished
 from taskonomy_warehouse.s3 import Unreachable
 
 if TYPE_CHECKING:
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import Experiment, Metric, Run
     from mlflow.tracking import MlflowClient
 
 PAGE = 1000
@@ -130,11 +131,19 @@ def write_back(connection: duckdb.DuckDBPyConnection, uri: str, study: str) -> i
     runs = list(trial_runs(uri, study)) if known else []
     with _asking(uri) as client:
         for run in runs:
-            for name, value in known.get(run.digest, {}).items():
-                if run.metrics.get(name) != value:
-                    client.log_metric(run.run_id, name, value)
-                    written += 1
+            figures = known.get(run.digest, {})
+            new = {name: v for name, v in figures.items() if run.metrics.get(name) != v}
+            if new:
+                client.log_batch(run.run_id, metrics=_metrics(new))
+                written += len(new)
     return written
+
+
+def _metrics(values: Mapping[str, float]) -> "list[Metric]":
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [Metric(name, value, now, step=0) for name, value in values.items()]
 
 
 def _known_metrics(
