@@ -6,7 +6,14 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from taskonomy_warehouse.warehouse import insert_rows
+from taskonomy_warehouse.warehouse import MACROS, TABLES, VIEWS, insert_rows, sql
+
+
+def make_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make a warehouse in memory: faster than a file where a test needs many."""
+    for folder, names in (("tables", TABLES), ("views", VIEWS), ("macros", MACROS)):
+        for name in names:
+            connection.execute(sql(folder, name))
 
 
 def declare_study(connection: duckdb.DuckDBPyConnection, study: str = "s") -> None:

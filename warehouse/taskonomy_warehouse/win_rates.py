@@ -66,7 +66,8 @@ def update_win_rates(
     """Compare every network that has losses and no win rates yet with all others of its target.
 
     Each target is one transaction, win rates and affinities together: stopped at any point, it
-    goes on where it was. To be called outside a transaction, with the losses committed.
+    goes on where it was. Error bars that are there no longer fit and are dropped. To be called
+    outside a transaction, with the losses committed.
 
     Args:
         connection: the warehouse, open to write.
@@ -87,6 +88,7 @@ def update_win_rates(
         counts = _count_new(connection, entrants, threads or os.cpu_count() or 1)
         with transaction(connection):
             _insert_counts(connection, entrants, counts)
+            forget_error_bars(connection, study)
             refresh_affinities(connection, study, target)
         added += int(entrants.is_new.sum())
         on_target(target)
@@ -118,10 +120,15 @@ def forget_transfers(
             [study, ids],
         ).fetchall()
         connection.execute(f"DELETE FROM win_rate WHERE {mentioned}", [study, ids, ids])
-        for table in ("bootstrap", "replicate", "source_stability", "edge_stability"):
-            connection.execute(f"DELETE FROM {table} WHERE study = ?", [study])
+        forget_error_bars(connection, study)
         for (target,) in targets:
             refresh_affinities(connection, study, target)
+
+
+def forget_error_bars(connection: duckdb.DuckDBPyConnection, study: str) -> None:
+    """Drop a study's error bars: they belong to the networks that were there when computed."""
+    for table in ("bootstrap", "replicate", "source_stability", "edge_stability"):
+        connection.execute(f"DELETE FROM {table} WHERE study = ?", [study])
 
 
 def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> Entrants:

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
-from trained import add_losses, declare_study
+from trained import add_losses, declare_study, make_schema
 
 from taskonomy_warehouse import win_rates
 from taskonomy_warehouse.kernels import count_wins, place_losses
-from taskonomy_warehouse.warehouse import VIEWS, audits, sql, writing
+from taskonomy_warehouse.warehouse import audits, sql, writing
 from taskonomy_warehouse.win_rates import forget_transfers, update_win_rates
 
 Floats = NDArray[np.float64]
@@ -150,7 +150,7 @@ def test_networks_that_come_in_any_order_give_the_same_as_all_at_once(
 
     def build(parts: list[list[int]]) -> tuple[Any, Any]:
         with duckdb.connect() as connection:
-            with_schema(connection)
+            make_schema(connection)
             declare_study(connection)
             for part in parts:
                 names = {k: [f"task{number}"] for k, number in enumerate(part)}
@@ -164,21 +164,6 @@ def test_networks_that_come_in_any_order_give_the_same_as_all_at_once(
     little_by_little, at_once = build(parts), build([list(range(6))])
     assert little_by_little[0] == at_once[0]
     assert [a for _, a in little_by_little[1]] == pytest.approx([a for _, a in at_once[1]])
-
-
-def with_schema(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make an in-memory warehouse: faster than a file where there are many."""
-    for table in win_rates_tables():
-        connection.execute(sql("tables", table))
-    for view in VIEWS:
-        connection.execute(sql("views", view))
-    connection.execute(sql("macros", "ahp"))
-
-
-def win_rates_tables() -> tuple[str, ...]:
-    from taskonomy_warehouse.warehouse import TABLES
-
-    return TABLES
 
 
 def test_a_second_update_has_nothing_to_do(connection: duckdb.DuckDBPyConnection) -> None:
