@@ -1,4 +1,4 @@
-"""What a warehouse holds of its trained studies, in a form that two builds of it can be compared by.
+"""What a warehouse holds of its trained studies, in a form that two builds compare by.
 
 Numbers of transfers and trials depend on the order of loads, so rows are named by digest; times of
 loading are left out.

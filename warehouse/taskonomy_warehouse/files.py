@@ -74,6 +74,21 @@ def folders_holding(connection: duckdb.DuckDBPyConnection, place: str, name: str
     return sorted(str(file).removesuffix(f"/{name}") for (file,) in found)
 
 
+def folder_files(connection: duckdb.DuckDBPyConnection, place: str, pattern: str) -> list[str]:
+    """Return the files of a place whose names match a pattern of * and ?, in order of name.
+
+    Raises:
+        Unreachable: the server does not answer.
+    """
+    if not is_s3(place):
+        return sorted(str(file) for file in Path(place).glob(pattern))
+    try:
+        found = connection.execute("SELECT file FROM glob(?)", [f"{place}/{pattern}"]).fetchall()
+    except duckdb.Error as error:
+        raise as_unreachable(place, error) from None
+    return sorted(str(file) for (file,) in found)
+
+
 def read_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> dict[str, bytes]:
     """Return the content of files by path; what is not there is left out.
 

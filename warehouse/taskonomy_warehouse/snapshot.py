@@ -100,6 +100,35 @@ def is_published(connection: duckdb.DuckDBPyConnection, place: str) -> bool:
     return bool(read_files(connection, [f"{place}/{MANIFEST}"]))
 
 
+def attach_snapshot(
+    connection: duckdb.DuckDBPyConnection, uri: str, *, verify: bool = True
+) -> Manifest:
+    """Attach the current copy, read-only, under the name ``snapshot``; return its manifest.
+
+    Args:
+        connection: what it is attached to; it speaks S3 afterwards if the snapshot is there.
+        uri: folder, file:// or s3:// URI that it was published to.
+        verify: whether the whole copy is read once and its sha256 compared. If not, its size is.
+
+    Raises:
+        NotFound: there is no snapshot.
+        Unreachable: its server does not answer.
+        InputRefused: the copy is not what the manifest says.
+        TaskonomyError: another version of taskonomy made it.
+    """
+    place = place_of(uri.removesuffix(f"/{MANIFEST}"), "--snapshot")
+    get_ready(connection, place)
+    manifest = read_manifest(connection, place)
+    copy = f"{place}/{manifest.file}"
+    _check(connection, copy, manifest, whole=verify)
+    target = copy.replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{target}' AS snapshot (READ_ONLY)")
+    except duckdb.Error as error:
+        raise InputRefused(copy, f"cannot be opened: {error}") from error
+    return manifest
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A published snapshot, to be queried where it lies."""
@@ -117,20 +146,14 @@ class Snapshot:
             may_write: the one file that COPY may write.
 
         Raises:
-            NotFound: there is no snapshot, or its server does not answer.
-            InputRefused: the copy is not what the manifest says.
-            TaskonomyError: another version of taskonomy made it.
+            TaskonomyError: as `attach_snapshot`.
         """
         connection = duckdb.connect(
             config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
         )
         try:
-            place = place_of(self.uri.removesuffix(f"/{MANIFEST}"), "--snapshot")
-            get_ready(connection, place)
-            manifest = read_manifest(connection, place)
-            copy = f"{place}/{manifest.file}"
-            _check(connection, copy, manifest, whole=self.verify)
-            _attach(connection, copy, may_write)
+            attach_snapshot(connection, self.uri, verify=self.verify)
+            _shut_in(connection, may_write)
             yield connection
         finally:
             connection.close()
@@ -251,12 +274,8 @@ def _size_and_sha256(
     return int(row[0]), row[1]
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, copy: str, may_write: Path | None) -> None:
-    target = copy.replace("'", "''")
-    try:
-        connection.execute(f"ATTACH '{target}' AS snapshot (READ_ONLY)")
-    except duckdb.Error as error:
-        raise InputRefused(copy, f"cannot be opened: {error}") from error
+def _shut_in(connection: duckdb.DuckDBPyConnection, may_write: Path | None) -> None:
+    """Leave a connection the snapshot, and no way to other files, servers or credentials."""
     connection.execute("USE snapshot")
     forget_s3(connection)
     if may_write:

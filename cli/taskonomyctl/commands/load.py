@@ -40,6 +40,16 @@ COLUMNS = ("digest", "reason", "detail", "folder")
     help="Build the study anew from its results, compare, and correct the warehouse.",
 )
 @click.option(
+    "--losses-stay",
+    is_flag=True,
+    help="Check losses and leave them in their files; win rates come from jobs then.",
+)
+@click.option(
+    "--win-rates",
+    metavar="URI",
+    help="Merge the win rates that jobs left in this folder or under this s3:// prefix.",
+)
+@click.option(
     "--publish",
     metavar="URI",
     envvar="TASKONOMY_SNAPSHOT",
@@ -63,6 +73,8 @@ def load(
     from_artifacts: str | None,
     from_tracking: str | None,
     rebuild: bool,
+    losses_stay: bool,
+    win_rates: str | None,
     publish: str | None,
     no_publish: bool,
     publish_losses: bool,
@@ -92,6 +104,8 @@ def load(
         from_artifacts=from_artifacts,
         from_tracking=from_tracking,
         rebuild=rebuild,
+        losses_stay=losses_stay,
+        win_rates=win_rates,
         publish_to=None if no_publish else publish or beside,
         publish_losses=publish_losses,
         wait=wait,
@@ -121,6 +135,10 @@ def _summarise(outcome: Outcome) -> None:
     click.echo(f"study {loaded.study!r}: {', '.join(parts)}", err=True)
     if outcome.differences is not None:
         _tell_differences(outcome)
+    if outcome.merged:
+        click.echo(f"win rates of {len(outcome.merged.targets)} targets merged", err=True)
+        if outcome.merged.lacking:
+            _say(f"run the jobs again of {', '.join(outcome.merged.lacking)}: they have new trials")
     if outcome.written_back:
         click.echo(f"{outcome.written_back} figures written to MLflow runs", err=True)
     if outcome.snapshot:

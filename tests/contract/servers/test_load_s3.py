@@ -1,5 +1,6 @@
 """Results in a bucket of a real S3 server: found, loaded, refused and published there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -11,11 +12,13 @@ from taskonomy_catalogue.trials import digest, enumerate_trials
 from taskonomy_warehouse.files import get_ready, upload, write_file
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load
+from taskonomy_warehouse.load.merge import Merged
 from taskonomy_warehouse.load.session import Outcome, Request, run_load
 from taskonomy_warehouse.queries import run_query
 from taskonomy_warehouse.s3 import Unreachable
 from taskonomy_warehouse.snapshot import Snapshot
 from taskonomy_warehouse.warehouse import writing
+from taskonomy_warehouse.win_rate_job import Partition, compute
 
 pytestmark = pytest.mark.s3
 
@@ -110,6 +113,8 @@ def request(path: Path, place: str, publish_to: str, rebuild: bool = False) -> R
         from_artifacts=place,
         from_tracking=None,
         rebuild=rebuild,
+        losses_stay=False,
+        win_rates=None,
         publish_to=publish_to,
         publish_losses=False,
         wait=0,
@@ -151,3 +156,28 @@ def test_an_empty_bucket_has_nothing(s3: str, tmp_path: Path) -> None:
         get_ready(connection, s3)
         write_file(connection, f"{s3}/x", b"so that the bucket is there")
     assert loaded(tmp_path / "there.duckdb", f"{s3}/artifacts").trials == 0
+
+
+def test_jobs_by_target_over_a_bucket(artifacts: Artifacts, s3: str, tmp_path: Path) -> None:
+    artifacts.leave_all(STUDY)
+    copied(artifacts, f"{s3}/artifacts")
+    here, path = tmp_path / "here.duckdb", tmp_path / "warehouse.duckdb"
+    loaded(here, str(artifacts.root))
+    wanted = request(path, f"{s3}/artifacts", f"{s3}/snapshot")
+    ran(replace(wanted, losses_stay=True))
+    for index in range(3):
+        file = compute(
+            Partition(
+                snapshot=f"{s3}/snapshot",
+                study="rooms",
+                target=None,
+                index=index,
+                out=f"{s3}/win-rates",
+            )
+        )
+        assert file.startswith(f"{s3}/win-rates/target=")
+    done = ran(replace(wanted, win_rates=f"{s3}/win-rates"))
+    assert done.merged == Merged(targets=("curvature", "normals", "reshading"), lacking=())
+    assert rows(path)["win_rate"] == rows(here)["win_rate"]
+    gains = "SELECT target, sources, gain, affinity FROM measured_transfer ORDER BY ALL"
+    assert run_query(path, gains) == run_query(here, gains)

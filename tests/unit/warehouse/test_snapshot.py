@@ -182,6 +182,10 @@ def gone(place: Path) -> None:
     (place / manifest_of(place).file).unlink()
 
 
+def no_json(place: Path) -> None:
+    (place / MANIFEST).write_text("x")
+
+
 def rewritten(**changes: object) -> Callable[[Path], None]:
     def rewrite(place: Path) -> None:
         manifest = json.loads((place / MANIFEST).read_bytes())
@@ -196,7 +200,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], type[TaskonomyError], str]] = {
     "the copy is gone": (gone, NotFound, "is gone, the manifest names it"),
     "the manifest is gone": (lambda p: (p / MANIFEST).unlink(), NotFound, "no snapshot at"),
     "the manifest is no JSON": (
-        lambda p: (p / MANIFEST).write_text("x") and None,
+        no_json,
         InputRefused,
         "not a snapshot's manifest",
     ),

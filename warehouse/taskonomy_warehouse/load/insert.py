@@ -54,15 +54,29 @@ def insert_trials(
     connection: duckdb.DuckDBPyConnection,
     study: str,
     sound: Sequence[Measured],
-    inserted: Collection[int],
+) -> None:
+    """Insert sound results as transfers of a study.
+
+    Args:
+        connection: the warehouse, in a transaction.
+        study: the study.
+        sound: results that this study does not hold yet.
+    """
+    first = _next(connection, "SELECT max(transfer_id) FROM transfer WHERE study = ?", [study])
+    numbered = [(n, measured.candidate) for n, measured in enumerate(sound, start=first)]
+    insert_rows(connection, "transfer", [_transfer_row(study, n, c) for n, c in numbered])
+    insert_rows(connection, "trial_result", [_result_row(study, n, c) for n, c in numbered])
+
+
+def keep_losses(
+    connection: duckdb.DuckDBPyConnection, inserted: Collection[int], sound: Sequence[Measured]
 ) -> int:
-    """Insert sound results as transfers of a study, and take out the losses of all others.
+    """Keep the losses of sound results, and take out those of all others.
 
     Args:
         connection: the warehouse, in the transaction of `insert_losses`.
-        study: the study.
-        sound: results that this study does not hold yet.
-        inserted: the numbers that `insert_losses` returned.
+        inserted: the numbers that it returned.
+        sound: the results to keep.
 
     Returns:
         The rows of losses that were taken out again.
@@ -75,10 +89,6 @@ def insert_trials(
         "trial",
         [(m.trial_id, m.candidate.digest, m.fingerprint.images, now) for m in new],
     )
-    first = _next(connection, "SELECT max(transfer_id) FROM transfer WHERE study = ?", [study])
-    numbered = [(n, measured.candidate) for n, measured in enumerate(sound, start=first)]
-    insert_rows(connection, "transfer", [_transfer_row(study, n, c) for n, c in numbered])
-    insert_rows(connection, "trial_result", [_result_row(study, n, c) for n, c in numbered])
     return _take_out(connection, set(inserted) - {m.trial_id for m in sound})
 
 

@@ -12,6 +12,7 @@ from operator import attrgetter
 
 import duckdb
 
+from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study import Study
 from taskonomy_warehouse.load.candidates import Candidate, sift
 from taskonomy_warehouse.load.find import Findings
@@ -19,6 +20,7 @@ from taskonomy_warehouse.load.heldout import JURY, check_images, settle, settled
 from taskonomy_warehouse.load.insert import (
     insert_losses,
     insert_trials,
+    keep_losses,
     loaded_digests,
     replace_quarantine,
 )
@@ -66,6 +68,7 @@ def load(
     findings: Findings,
     *,
     origin: str,
+    losses_stay: bool = False,
     progress: Progress = lambda _done, _total: None,
 ) -> Loaded:
     """Load every finished trial that is not in yet, and bring the win rates up to date.
@@ -75,6 +78,8 @@ def load(
         study: what was asked; its trials and no others are loaded.
         findings: the finished trials (`find_in_artifacts`, `find_in_tracking`).
         origin: where the study was read from, for people.
+        losses_stay: whether losses are checked and left in their files; their win rates come from
+            `win_rate_job` then. Once a study's losses stay, they always do.
         progress: is told after every batch.
 
     Raises:
@@ -84,20 +89,22 @@ def load(
     _forget_files(connection)
     with transaction(connection):
         declare_study(connection, study, origin)
+    losses_stay = _losses_stay(connection, study.name, losses_stay)
     done = loaded_digests(connection, study.name)
     new = [each for each in findings.finished if each.digest not in done]
     sifted = sift(connection, study, new)
     trials, rows = 0, 0
     refusals = list(sifted.refusals)
     for batch in _batches(sifted.candidates):
-        inserted, refused = _load_batch(connection, study.name, batch)
+        inserted, refused = _load_batch(connection, study.name, batch, losses_stay)
         trials += len(batch) - len(refused)
         rows += inserted
         refusals += refused
         progress(trials + len(refusals), len(sifted.candidates) + len(sifted.refusals))
     with transaction(connection):
         replace_quarantine(connection, study.name, refusals, findings.covers)
-    update_win_rates(connection, study.name)
+    if not losses_stay:
+        update_win_rates(connection, study.name)
     return Loaded(
         study=study.name,
         trials=trials,
@@ -109,6 +116,22 @@ def load(
     )
 
 
+def _losses_stay(connection: duckdb.DuckDBPyConnection, study: str, asked: bool) -> bool:
+    """Return whether a study's losses stay in their files: as asked first, they always do."""
+    rows = connection.execute(
+        "SELECT DISTINCT digest NOT IN (SELECT digest FROM trial) FROM trial_result "
+        "WHERE study = ?",
+        [study],
+    ).fetchall()
+    before = {bool(stayed) for (stayed,) in rows}
+    if asked and before == {False}:
+        raise SettingRefused(
+            f"the losses of study {study!r} are in this warehouse; load it into another to leave "
+            "them where they are"
+        )
+    return asked or True in before
+
+
 def _forget_files(connection: duckdb.DuckDBPyConnection) -> None:
     """Make DuckDB read files anew, be they put right within a second of an earlier look."""
     connection.execute("SET enable_external_file_cache = false")
@@ -116,37 +139,51 @@ def _forget_files(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _load_batch(
-    connection: duckdb.DuckDBPyConnection, study: str, batch: Sequence[Candidate]
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    batch: Sequence[Candidate],
+    losses_stay: bool,
 ) -> tuple[int, list[Refusal]]:
     """Load what is sound of a batch of one target; return the rows and what is not sound."""
     readable, refusals = check_footers(connection, batch)
     try:
-        rows, unsound = _load_readable(connection, study, readable)
+        rows, unsound = _load_readable(connection, study, readable, losses_stay)
     except duckdb.Error:
         readable, broken = check_alone(connection, readable)
         if not broken:
             raise
         refusals += broken
-        rows, unsound = _load_readable(connection, study, readable)
+        rows, unsound = _load_readable(connection, study, readable, losses_stay)
     return rows, refusals + unsound
 
 
 def _load_readable(
-    connection: duckdb.DuckDBPyConnection, study: str, batch: Sequence[Candidate]
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    batch: Sequence[Candidate],
+    losses_stay: bool,
 ) -> tuple[int, list[Refusal]]:
     if not batch:
         return 0, []
     target = batch[0].target
     with transaction(connection):
-        numbered, rows = insert_losses(connection, batch)
-        measured, unsound = check_rows(connection, numbered)
+        numbered, rows = _numbered(batch), 0
+        if not losses_stay:
+            numbered, rows = insert_losses(connection, batch)
+        measured, unsound = check_rows(connection, numbered, in_files=losses_stay)
         images = settled(connection, study, target)
         if images is None:
             by_digest = sorted(measured, key=lambda each: each.candidate.digest)
             images = settle(connection, study, target, by_digest[:JURY])
         sound, judged_otherwise = check_images(connection, study, images, measured)
-        rows -= insert_trials(connection, study, sound, numbered)
+        insert_trials(connection, study, sound)
+        if not losses_stay:
+            rows -= keep_losses(connection, numbered, sound)
     return rows, unsound + judged_otherwise
+
+
+def _numbered(batch: Sequence[Candidate]) -> dict[int, Candidate]:
+    return dict(enumerate(batch))
 
 
 def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:

@@ -156,17 +156,19 @@ _NOTHING = _Figures(0, 0, 0, 0, 0.0)
 
 
 def check_rows(
-    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
+    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate], *, in_files: bool
 ) -> tuple[list[Measured], list[Refusal]]:
     """Return the candidates whose losses are sound in themselves, and what is wrong with others.
 
     Args:
         connection: the warehouse, in the transaction that inserted the losses.
-        numbered: candidates by their number in ``trial_loss``.
+        numbered: candidates by their number in ``trial_loss``; if they stay in their files, by any.
+        in_files: whether the losses stay in their files.
     """
     measured: list[Measured] = []
     refusals: list[Refusal] = []
-    figures = _figures_of_trials(connection, list(numbered))
+    look = _figures_of_files if in_files else _figures_of_trials
+    figures = look(connection, numbered)
     for trial_id, candidate in numbered.items():
         found = figures.get(trial_id, _NOTHING)
         refusal = _figures_fault(connection, candidate, found)
@@ -203,16 +205,25 @@ def _fault_alone(connection: duckdb.DuckDBPyConnection, candidate: Candidate) ->
     return _figures_fault(connection, candidate, found)
 
 
-def _figures_of_trials(
-    connection: duckdb.DuckDBPyConnection, trial_ids: list[int]
+def _figures_of_files(
+    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
 ) -> dict[int, _Figures]:
-    if not trial_ids:
-        return {}
-    # The range lets DuckDB skip what was loaded before; the list is for trials in between.
+    rows = connection.execute(
+        f"SELECT file_index, {_FIGURES} "
+        f"FROM read_parquet({as_list(map(losses_file, numbered.values()))}) GROUP BY file_index"
+    ).fetchall()
+    numbers = list(numbered)
+    return {numbers[index]: _Figures(*figures) for index, *figures in rows}
+
+
+def _figures_of_trials(
+    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
+) -> dict[int, _Figures]:
+    # The range lets DuckDB skip what was loaded before.
     rows = connection.execute(
         f"SELECT trial_id, {_FIGURES} FROM trial_loss WHERE trial_id BETWEEN ? AND ? "
         "GROUP BY trial_id",
-        [min(trial_ids), max(trial_ids)],
+        [min(numbered), max(numbered)],
     ).fetchall()
     return {trial_id: _Figures(*figures) for trial_id, *figures in rows}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study import Study
 from taskonomy_warehouse.load.find import Findings
 from taskonomy_warehouse.load.loading import Loaded, Progress, load
@@ -89,8 +90,10 @@ def rebuild(
         progress: is told how far the new load is.
 
     Raises:
+        SettingRefused: the study's losses stay in their files.
         TaskonomyError: the new load failed (`load`); the warehouse is as it was.
     """
+    _check_losses_are_here(connection, study.name)
     fresh = _fresh(path)
     with _removed_afterwards(path):
         with writing(fresh) as new:
@@ -104,6 +107,17 @@ def rebuild(
             connection.execute("CHECKPOINT")  # leaves no log that the new file would inherit
             fresh.replace(path)
     return Rebuilt(loaded=loaded, differences=differences)
+
+
+def _check_losses_are_here(connection: duckdb.DuckDBPyConnection, study: str) -> None:
+    row = connection.execute(
+        "SELECT count(*) FROM trial_result ANTI JOIN trial USING (digest) WHERE study = ?", [study]
+    ).fetchone()
+    if row and row[0]:
+        raise SettingRefused(
+            f"the losses of study {study!r} stay in their files, so its win rates cannot be proved "
+            "here; load it into a new warehouse and run its jobs"
+        )
 
 
 def remove_leftovers(path: Path) -> None:

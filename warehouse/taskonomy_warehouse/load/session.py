@@ -16,6 +16,7 @@ from taskonomy_warehouse.files import get_ready, place_of
 from taskonomy_warehouse.load.find import Findings, find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, Progress, load
 from taskonomy_warehouse.load.lock import Say, only_loader, opened
+from taskonomy_warehouse.load.merge import Merged, merge_win_rates
 from taskonomy_warehouse.load.rebuild import Difference, rebuild, remove_leftovers
 from taskonomy_warehouse.load.study import stored_study, trained_studies
 from taskonomy_warehouse.load.tracking import find_in_tracking, write_back
@@ -40,6 +41,10 @@ class Request:
     """MLflow tracking URI to find runs in."""
     rebuild: bool
     """Whether to prove the warehouse from the results."""
+    losses_stay: bool
+    """Whether losses are checked and left in their files."""
+    win_rates: str | None
+    """Where jobs left the win rates of such a study; None: none are merged."""
     publish_to: str | None
     """Where the snapshot goes; None: nowhere."""
     publish_losses: bool
@@ -55,6 +60,8 @@ class Outcome:
     loaded: Loaded
     differences: tuple[Difference, ...] | None
     """Where a rebuild found the warehouse wrong; None: it was no rebuild."""
+    merged: Merged | None
+    """Win rates of jobs that were merged."""
     written_back: int
     """Metrics written to MLflow runs."""
     snapshot: Manifest | None
@@ -88,12 +95,14 @@ def run_load(request: Request, *, say: Say, progress: Progress) -> Outcome:
         with opened(path, wait=wait, say=say) as connection:
             study = _study(connection, request)
             loaded, differences = _load_or_rebuild(connection, request, study, progress)
+            merged = _merge(connection, request, study)
         with opened(path, wait=wait, say=say) as connection:
             written, trouble = _write_back(connection, request, study)
             snapshot, other_trouble = _publish(connection, request, place)
     return Outcome(
         loaded=loaded,
         differences=differences,
+        merged=merged,
         written_back=written,
         snapshot=snapshot,
         is_unpublished=bool(other_trouble),
@@ -109,8 +118,23 @@ def _load_or_rebuild(
     if request.rebuild:
         done = rebuild(request.warehouse, connection, study, find, origin=origin, progress=progress)
         return done.loaded, done.differences
-    findings = find(connection)
-    return load(connection, study, findings, origin=origin, progress=progress), None
+    loaded = load(
+        connection,
+        study,
+        find(connection),
+        origin=origin,
+        losses_stay=request.losses_stay,
+        progress=progress,
+    )
+    return loaded, None
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, request: Request, study: Study) -> Merged | None:
+    if request.win_rates is None:
+        return None
+    place = place_of(request.win_rates, "--win-rates")
+    get_ready(connection, place)
+    return merge_win_rates(connection, study.name, place)
 
 
 # --- what the request means --------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """The images a target is judged on: settled by the first results together, then kept."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -121,7 +120,7 @@ def test_images_that_could_not_be_read(
 
 
 def test_the_order_of_rows_does_not_matter(
-    artifacts: Artifacts, study: Study, loaded: Load, tmp_path: Path
+    artifacts: Artifacts, study: Study, loaded: Load
 ) -> None:
     trials = of_normals(study)
     left(artifacts, trials, FULL, FULL[::-1], np.roll(FULL, 7))

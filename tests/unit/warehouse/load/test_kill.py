@@ -43,6 +43,7 @@ def loaded(folder, rebuild):
     request = Request(
         warehouse=folder / "warehouse.duckdb", study=study, study_name=None, origin="study.yaml",
         from_artifacts=sys.argv[2], from_tracking=None, rebuild=rebuild,
+        losses_stay=False, win_rates=None,
         publish_to=str(folder / "snapshot"), publish_losses=True, wait=60,
     )
     run_load(request, say=lambda _: None, progress=lambda done, total: None)

@@ -1,5 +1,6 @@
-"""Loading: all of it, in any order, once; what is broken is refused with the reason, not the rest."""
+"""Loading: all of it, in any order, once; what is broken is refused with the reason, alone."""
 
+import json
 import random
 import shutil
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from warehouse_content import content
 from taskonomy_catalogue.errors import NotFound, SettingRefused
 from taskonomy_catalogue.records import LOSSES_FILE, RESULT_FILE, TRIAL_FILE, BestGuess
 from taskonomy_catalogue.study import Study, parse_study
-from taskonomy_catalogue.tasks import paper_dictionary
+from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
 from taskonomy_warehouse.load import loading
+from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
+from taskonomy_warehouse.warehouse import writing
 
 Load = Callable[..., Loaded]
 Connection = duckdb.DuckDBPyConnection
@@ -100,9 +103,7 @@ def test_what_a_trial_says_of_itself_is_kept(
     )
 
 
-def test_the_study_explains_itself(
-    connection: Connection, artifacts: Artifacts, study: Study, loaded: Load
-) -> None:
+def test_the_study_explains_itself(connection: Connection, study: Study, loaded: Load) -> None:
     loaded()
     assert connection.execute("SELECT study, origin FROM study").fetchall() == [
         ("rooms", "trained")
@@ -179,22 +180,15 @@ def test_a_study_that_shrinks_is_refused(
 
 
 def test_a_name_that_published_measurements_hold_is_refused(
-    connection: Connection, artifacts: Artifacts, loaded: Load
+    connection: Connection, loaded: Load
 ) -> None:
-    import_published(connection, shipped_measurements(), "rooms", paper_dictionary_with_extras())
+    import_published(connection, shipped_measurements(), "rooms", published_dictionary())
     with pytest.raises(SettingRefused, match="'rooms' holds published measurements"):
         loaded()
 
 
-def paper_dictionary_with_extras() -> Any:
-    from taskonomy_catalogue.tasks import published_dictionary
-
-    assert len(published_dictionary()) > len(paper_dictionary())
-    return published_dictionary()
-
-
 def test_a_folder_that_is_not_there_is_named(loaded: Load, tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="no folder .*/nowhere"):
+    with pytest.raises(NotFound, match=r"no folder .*/nowhere"):
         loaded(root=tmp_path / "nowhere")
 
 
@@ -247,7 +241,7 @@ def left(**changes: Any) -> Break:
 
 
 def with_columns(**columns: pa.DataType) -> Callable[[Trial], pa.Table]:
-    return lambda trial: pa.table(
+    return lambda _trial: pa.table(
         {
             name: pa.array(range(1, 51), type_ if type_ != pa.string() else pa.int64()).cast(type_)
             for name, type_ in columns.items()
@@ -477,9 +471,6 @@ PARQUET_FAULTS = [
 
 def fresh_content(artifacts: Artifacts, study: Study) -> dict[str, list[tuple[object, ...]]]:
     """What a new warehouse holds after one load of the same results."""
-    from taskonomy_warehouse.load.find import find_in_artifacts
-    from taskonomy_warehouse.warehouse import writing
-
     path = artifacts.root.parent / "fresh.duckdb"
     path.unlink(missing_ok=True)
     with writing(path) as connection:
@@ -501,8 +492,6 @@ def test_a_best_guess_is_a_result_like_any_other(
 def test_the_document_in_the_warehouse_is_the_study(
     connection: Connection, study: Study, loaded: Load
 ) -> None:
-    import json
-
     loaded()
     (document,) = connection.execute("SELECT document FROM study_document").fetchall()[0]
     assert parse_study(json.loads(document), origin="stored") == study

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -31,11 +32,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def holder(path: Path) -> "subprocess.Popen[str]":
+def holder(path: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another process that loads."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True, env=environment
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -79,12 +83,12 @@ def test_the_lock_can_be_taken_again_and_again(path: Path) -> None:
 def test_a_reader_is_waited_for(path: Path) -> None:
     with writing(path):
         pass
-    READER = (
+    code = (
         "import sys, duckdb; c = duckdb.connect(sys.argv[1], read_only=True); "
         "print('open', flush=True); sys.stdin.read()"
     )
     reader = subprocess.Popen(
-        [sys.executable, "-c", READER, str(path)],
+        [sys.executable, "-c", code, str(path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -93,9 +97,9 @@ def test_a_reader_is_waited_for(path: Path) -> None:
     assert reader.stdin is not None
     reader.stdout.readline()
     said: list[str] = []
-    with pytest.raises(WarehouseBusy, match="in use by another process"):
-        with opened(path, wait=0, say=said.append):
-            pytest.fail("both have it open")
+    busy = pytest.raises(WarehouseBusy, match="in use by another process")
+    with busy, opened(path, wait=0, say=said.append):
+        pytest.fail("both have it open")
     threading.Timer(0.3, reader.stdin.close).start()
     with opened(path, wait=30, say=said.append) as connection:
         assert connection.execute("SELECT count(*) FROM study").fetchone() == (0,)

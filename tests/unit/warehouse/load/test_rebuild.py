@@ -1,6 +1,5 @@
-"""A rebuild: a warehouse that is right stays as it is, one that is wrong is corrected, and told so."""
+"""A rebuild: a warehouse that is right stays as it is, one that is wrong is corrected."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -8,9 +7,10 @@ import pytest
 from trial_results import Artifacts, small_study
 from warehouse_content import content
 
+from taskonomy_catalogue.errors import NotFound
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.tasks import published_dictionary
-from taskonomy_warehouse.load.find import find_in_artifacts
+from taskonomy_warehouse.load.find import Findings, find_in_artifacts
 from taskonomy_warehouse.load.loading import load
 from taskonomy_warehouse.load.rebuild import Rebuilt, rebuild
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
@@ -93,7 +93,10 @@ WRONG: dict[str, tuple[str, dict[str, tuple[int, int]]]] = {
         "INSERT INTO quarantine VALUES ('rooms', 'x', '/x', 'not-a-trial', '', now()::TIMESTAMP)",
         {"quarantine": (0, 1)},
     ),
-    "a task": ("UPDATE task SET title = 'x' WHERE study = 'rooms' AND position = 0", {"task": (1, 1)}),
+    "a task": (
+        "UPDATE task SET title = 'x' WHERE study = 'rooms' AND position = 0",
+        {"task": (1, 1)},
+    ),
 }
 
 
@@ -127,7 +130,9 @@ def test_the_other_studies_are_as_they_were_and_numbers_stay_unique(
             before = content(connection)
             loaded(connection, each, artifacts)
             assert content(connection) == before
-        (row,) = connection.execute("SELECT count(*), count(DISTINCT trial_id) FROM trial").fetchall()
+        (row,) = connection.execute(
+            "SELECT count(*), count(DISTINCT trial_id) FROM trial"
+        ).fetchall()
         assert row == (60, 60)
 
 
@@ -160,13 +165,16 @@ def test_what_a_killed_rebuild_left_does_no_harm(
 
 def test_a_rebuild_that_fails_changes_nothing(path: Path, study: Study, tmp_path: Path) -> None:
     right = everything(path)
-    nowhere: Callable[[Connection], object] = lambda new: find_in_artifacts(new, str(tmp_path / "no"))
-    with pytest.raises(Exception, match="no folder"), writing(path) as connection:
+
+    def nowhere(new: Connection) -> Findings:
+        return find_in_artifacts(new, str(tmp_path / "no"))
+
+    with pytest.raises(NotFound, match="no folder"), writing(path) as connection:
         rebuild(
             path,
             connection,
             study,
-            nowhere,  # type: ignore[arg-type]
+            nowhere,
             origin="x.yaml",
             progress=lambda _done, _total: None,
         )

@@ -20,9 +20,9 @@ WITH RECURSIVE pair AS MATERIALIZED (
 entrant AS (
     SELECT t.study, t.target, t.transfer_id, coalesce(sum(p.images), 0) AS images
     FROM transfer AS t
-    SEMI JOIN trial USING (digest)
     LEFT JOIN pair AS p USING (study, target, transfer_id)
     WHERE t.kind IN ('task-specific', 'transfer')
+      AND t.digest IN (SELECT digest FROM trial UNION ALL SELECT digest FROM trial_result)
       AND (of_study IS NULL OR t.study = of_study)
       AND (of_target IS NULL OR t.target = of_target)
     GROUP BY ALL

@@ -28,7 +28,7 @@ HAVING sum(w.images) > 0
 UNION ALL
 SELECT study, target, transfer_id, 0.5
 FROM baseline
-SEMI JOIN trial USING (digest);
+WHERE digest IN (SELECT digest FROM trial UNION ALL SELECT digest FROM trial_result);
 COMMENT ON VIEW quality IS 'Win rate of each transfer over the fully supervised network of its target';
 COMMENT ON COLUMN quality.study IS 'Study';
 COMMENT ON COLUMN quality.target IS 'Task served';
