@@ -26,9 +26,6 @@ from taskonomy_warehouse.snapshot import attach_snapshot
 from taskonomy_warehouse.warehouse import writing
 from taskonomy_warehouse.win_rates import update_win_rates
 
-COPIED = ("study", "heldout_image", "transfer", "trial_result")
-"""Tables of the snapshot that the job needs, the last three about its target alone."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Partition:
@@ -49,7 +46,7 @@ class Partition:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job as a command; return its exit code."""
     try:
-        file = compute(_partition(arguments))
+        file = compute(parsed(arguments))
     except TaskonomyError as error:
         print(f"win_rate_job: {error}", file=sys.stderr)  # noqa: T201 - it is a command
         return error.exit_code
@@ -177,7 +174,8 @@ def _write(connection: duckdb.DuckDBPyConnection, out: str, study: str, target: 
     return file
 
 
-def _partition(arguments: Sequence[str] | None) -> Partition:
+def parsed(arguments: Sequence[str] | None) -> Partition:
+    """Return the partition that a command line names; None: this process's own."""
     parser = argparse.ArgumentParser(
         prog="python -m taskonomy_warehouse.win_rate_job",
         description="Compute the win rates of one target of a study whose losses stay in files.",

@@ -2,10 +2,11 @@
 
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 import numpy as np
@@ -23,6 +24,7 @@ from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
 from taskonomy_warehouse.load import loading
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded
+from taskonomy_warehouse.load.refusals import Reason
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
 from taskonomy_warehouse.warehouse import writing
 
@@ -496,3 +498,15 @@ def test_the_document_in_the_warehouse_is_the_study(
     (document,) = connection.execute("SELECT document FROM study_document").fetchall()[0]
     assert parse_study(json.loads(document), origin="stored") == study
     assert json.loads(document)["spec"]["transfers"] == study_document()["spec"]["transfers"]
+
+
+def test_every_reason_is_documented_and_met_here(connection: Connection) -> None:
+    reasons = set(get_args(Reason))
+    guide = (Path(__file__).parents[4] / "docs/loading.md").read_text()
+    table = guide.split("| reason |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`([a-z]+-[a-z-]+)`", table)) == reasons
+    (comment,) = connection.execute(
+        "SELECT comment FROM duckdb_columns() WHERE (table_name, column_name) = ('quarantine', 'reason')"
+    ).fetchall()[0]
+    assert set(re.split(", | or ", comment)) == reasons
+    assert {reason for _, reason, _ in BROKEN.values()} | {"unknown-trial"} == reasons

@@ -1,12 +1,14 @@
 """Losses that stay in their files: processes compute win rates, a target each, and are merged."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 from trial_results import Artifacts, small_study, trials_of
 from warehouse_content import content
 
@@ -20,7 +22,7 @@ from taskonomy_warehouse.load.merge import Merged, merge_win_rates
 from taskonomy_warehouse.load.rebuild import rebuild
 from taskonomy_warehouse.snapshot import publish
 from taskonomy_warehouse.warehouse import writing
-from taskonomy_warehouse.win_rate_job import Partition, compute, main
+from taskonomy_warehouse.win_rate_job import Partition, compute, main, parsed
 
 AFFINITIES = "SELECT target, sources, kind, affinity, gain, quality FROM measured_transfer"
 
@@ -191,3 +193,21 @@ def test_what_jobs_computed_cannot_be_proved_here(
             origin="x.yaml",
             progress=lambda _done, _total: None,
         )
+
+
+DOCUMENT = Path(__file__).parents[4] / "docs/scale-out.md"
+
+
+def test_the_documented_job_is_one_that_runs() -> None:
+    (manifest,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    spec = yaml.safe_load(manifest)["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["command"] == ["python", "-m", "taskonomy_warehouse.win_rate_job"]
+    arguments = [each.replace("$(JOB_COMPLETION_INDEX)", "21") for each in container["args"]]
+    assert parsed(arguments) == Partition(
+        snapshot="s3://results/snapshot",
+        study="rooms",
+        target=None,
+        index=spec["completions"] - 1,
+        out="s3://results/win-rates",
+    )
