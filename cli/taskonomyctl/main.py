@@ -7,6 +7,7 @@ from importlib.metadata import version
 import click
 
 from taskonomy_catalogue.errors import TaskonomyError
+from taskonomyctl.commands.analyse import bootstrap, generalization, novel_task, taxonomy
 from taskonomyctl.commands.completion import completion
 from taskonomyctl.commands.export import export
 from taskonomyctl.commands.import_ import import_
@@ -52,7 +53,23 @@ def cli() -> None:
     """
 
 
-for command in (import_, load, tasks, solve, show, export, report, sql, completion):
+COMMANDS = (
+    import_,
+    load,
+    tasks,
+    solve,
+    show,
+    export,
+    report,
+    bootstrap,
+    generalization,
+    novel_task,
+    taxonomy,
+    sql,
+    completion,
+)
+
+for command in COMMANDS:
     cli.add_command(command)
 
 
