@@ -506,7 +506,8 @@ def test_every_reason_is_documented_and_met_here(connection: Connection) -> None
     table = guide.split("| reason |")[1].split("\n\n")[0]
     assert set(re.findall(r"`([a-z]+-[a-z-]+)`", table)) == reasons
     (comment,) = connection.execute(
-        "SELECT comment FROM duckdb_columns() WHERE (table_name, column_name) = ('quarantine', 'reason')"
+        "SELECT comment FROM duckdb_columns() "
+        "WHERE (table_name, column_name) = ('quarantine', 'reason')"
     ).fetchall()[0]
     assert set(re.split(", | or ", comment)) == reasons
     assert {reason for _, reason, _ in BROKEN.values()} | {"unknown-trial"} == reasons
