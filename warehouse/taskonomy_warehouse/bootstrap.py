@@ -22,15 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskonomy_catalogue.errors import NotFound, SettingRefused
-from taskonomy_warehouse.kernels import Counts, Losses, Words, count_resampled, power_iteration
+from taskonomy_warehouse.kernels import Words, count_resampled, power_iteration
+from taskonomy_warehouse.loss_matrix import Counts, Entrants, Losses, loss_blocks, read_entrants
 from taskonomy_warehouse.warehouse import require_study, transaction
-from taskonomy_warehouse.win_rates import (
-    Entrants,
-    OnTarget,
-    forget_error_bars,
-    loss_blocks,
-    read_entrants,
-)
+from taskonomy_warehouse.win_rates import OnTarget, forget_error_bars
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""The compiled loops: losses put in their place, and counted against one another.
+"""The compiled loops: losses counted against one another, as they are and resampled.
 
 Compiled by numba when first called and kept on disk where there is a place for it. They let go of
 Python's lock, so that plain threads share the work: see `win_rates`, which calls them. The figures
@@ -12,9 +12,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-Losses = NDArray[np.float32]
-"""transfers × images; NaN where a transfer has no loss for an image."""
-Counts = NDArray[np.int64]
+from taskonomy_warehouse.loss_matrix import Counts, Losses
+
 Words = NDArray[np.uint64]
 """Bits, 64 a word."""
 
@@ -71,42 +70,6 @@ def count_wins(mine: Losses, theirs: Losses, start: int, stop: int, wins: Counts
             for j in range(rivals):
                 counts[i, j] += np.int32(mine[i, k] < theirs[j, k])
     wins += counts
-
-
-@_compiled
-def place_losses(
-    trials: NDArray[np.int32],
-    images: NDArray[np.uint64],
-    values: NDArray[np.float32],
-    row_trials: NDArray[np.int32],
-    column_images: NDArray[np.uint64],
-    losses: Losses,
-) -> None:
-    """Write rows (trial, image, loss) into the matrix; rows of other trials or images are left out.
-
-    Rows mostly come trial by trial in image order, where the next row belongs one cell further;
-    only where that guess fails is its place looked up. Any order gives the same matrix.
-
-    Args:
-        trials: trial of each row.
-        images: image of each row.
-        values: loss of each row.
-        row_trials: trials of the matrix's rows, rising.
-        column_images: images of the matrix's columns, rising.
-        losses: trials × images, written to.
-    """
-    row, column = 0, -1
-    for k in range(len(trials)):
-        if row >= len(row_trials) or row_trials[row] != trials[k]:
-            row = np.searchsorted(row_trials, trials[k])
-            if row == len(row_trials) or row_trials[row] != trials[k]:
-                continue
-        column += 1
-        if column >= len(column_images) or column_images[column] != images[k]:
-            column = np.searchsorted(column_images, images[k])
-            if column == len(column_images) or column_images[column] != images[k]:
-                continue
-        losses[row, column] = values[k]
 
 
 @_compiled

@@ -8,7 +8,7 @@ Memory stays bounded: one target's losses are held at a time, and of these a blo
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -17,31 +17,14 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from taskonomy_warehouse.kernels import Counts, Losses, count_wins, place_losses
+from taskonomy_warehouse.loss_matrix import Counts, Entrants, Losses, loss_blocks, read_entrants
 from taskonomy_warehouse.warehouse import require_study, transaction
 
-BLOCK_BYTES = 256 << 20
-"""Losses held at a time; a target with more is worked through in blocks of images."""
-ROWS_READ = 1 << 20
-"""Rows of trial_loss that one query brings, about: 16 MB."""
+FEW = 4
+"""So many new networks are compared by numpy: starting the compiled loops takes 0.4 s, once."""
 
 OnTarget = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entrants:
-    """The networks of one target whose losses are here, and the images they are compared on."""
-
-    study: str
-    target: str
-    transfers: NDArray[np.int32]
-    """Transfer ids, by rising trial."""
-    trials: NDArray[np.int32]
-    """Trial of each transfer, rising."""
-    is_new: NDArray[np.bool_]
-    """Whether a transfer has no win rate yet."""
-    images: NDArray[np.uint64]
-    """The target's held-out images, rising."""
+"""Is told the name of a target that is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,43 +114,6 @@ def forget_error_bars(connection: duckdb.DuckDBPyConnection, study: str) -> None
         connection.execute(f"DELETE FROM {table} WHERE study = ?", [study])
 
 
-def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> Entrants:
-    """Return the networks of a target whose losses are here, baselines included."""
-    rows = connection.execute(
-        "SELECT transfer_id, trial_id, transfer_id NOT IN "
-        "(SELECT transfer_id FROM win_rate WHERE study = ? AND target = ?) AS is_new "
-        "FROM transfer JOIN trial USING (digest) WHERE study = ? AND target = ? ORDER BY trial_id",
-        [study, target, study, target],
-    ).fetchnumpy()
-    images = connection.execute(
-        "SELECT image_id FROM heldout_image WHERE study = ? AND target = ? ORDER BY image_id",
-        [study, target],
-    ).fetchnumpy()
-    return Entrants(
-        study=study,
-        target=target,
-        transfers=np.asarray(rows["transfer_id"]),
-        trials=np.asarray(rows["trial_id"]),
-        is_new=np.asarray(rows["is_new"]),
-        images=np.asarray(images["image_id"]),
-    )
-
-
-def loss_blocks(
-    connection: duckdb.DuckDBPyConnection, entrants: Entrants, threads: int
-) -> Iterator[tuple[slice, Losses]]:
-    """Yield the losses of a target, block after block of its images, each within `BLOCK_BYTES`.
-
-    Yields:
-        The positions in ``entrants.images``, and the losses there: transfers × images, NaN where
-        one is missing.
-    """
-    at_a_time = max(1, BLOCK_BYTES // (4 * max(1, len(entrants.trials))))
-    for start in range(0, len(entrants.images), at_a_time):
-        block = slice(start, min(start + at_a_time, len(entrants.images)))
-        yield block, _read_losses(connection, entrants.trials, entrants.images[block], threads)
-
-
 def count_wins_of(
     rows: NDArray[np.intp] | slice, losses: Losses, threads: int, counts: WinCounts
 ) -> None:
@@ -251,44 +197,25 @@ def _insert_counts(
         connection.unregister("counted")
 
 
-def _read_losses(
-    connection: duckdb.DuckDBPyConnection,
-    trials: NDArray[np.int32],
-    images: NDArray[np.uint64],
-    threads: int,
-) -> Losses:
-    """Return trials × images. A few trials are read at a time, so that rows never pile up."""
-    losses = np.full((len(trials), len(images)), np.nan, np.float32)
-    at_a_time = max(1, ROWS_READ // len(images))
-    parts = [slice(k, k + at_a_time) for k in range(0, len(trials), at_a_time)]
-
-    def read(part: slice) -> None:
-        listed = ", ".join(map(str, trials[part].tolist()))
-        rows = (
-            connection.cursor()
-            .execute(
-                "SELECT trial_id, image_id, loss FROM trial_loss "
-                f"WHERE trial_id IN ({listed}) AND image_id BETWEEN ? AND ?",
-                [int(images[0]), int(images[-1])],
-            )
-            .fetchnumpy()
-        )
-        trial, image, loss = (np.asarray(rows[c]) for c in ("trial_id", "image_id", "loss"))
-        place_losses(trial, image, loss, trials[part], images, losses[part])
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(read, parts))
-    return losses
-
-
 def _count_span(mine: Losses, everyone: Losses, span: slice) -> tuple[Counts, Counts]:
-    over = np.zeros((len(mine), len(everyone)), np.int64)
-    count_wins(mine, everyone, span.start, span.stop, over)
+    """Return wins and losses of ``mine`` against everyone on a span of images, rows × all."""
+    if len(mine) <= FEW:
+        theirs = everyone[:, span]
+        over = [(row < theirs).sum(axis=1) for row in mine[:, span]]
+        under = [(theirs < row).sum(axis=1) for row in mine[:, span]]
+        return np.array(over), np.array(under)
+    over_all = _count_compiled(mine, everyone, span)
     if len(mine) == len(everyone):
-        return over, over.T
-    under = np.zeros((len(everyone), len(mine)), np.int64)
-    count_wins(everyone, mine, span.start, span.stop, under)
-    return over, under.T
+        return over_all, over_all.T
+    return over_all, _count_compiled(everyone, mine, span).T
+
+
+def _count_compiled(mine: Losses, theirs: Losses, span: slice) -> Counts:
+    from taskonomy_warehouse.kernels import count_wins  # numba takes a while to import and start
+
+    wins = np.zeros((len(mine), len(theirs)), np.int64)
+    count_wins(mine, theirs, span.start, span.stop, wins)
+    return wins
 
 
 def _images_of_both(mine: Losses, everyone: Losses) -> Counts:

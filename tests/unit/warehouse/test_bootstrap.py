@@ -122,7 +122,7 @@ def test_intervals_bracket_the_estimate_and_follow_the_percentiles(
     assert low < gain < high
     assert affinity_low < affinity < affinity_high
     ((ranked,),) = connection.execute(
-        "SELECT list(transfer_id ORDER BY ALL) FROM affinity_ci WHERE affinity_low IS NOT NULL"
+        "SELECT list_sort(list(transfer_id)) FROM affinity_ci WHERE affinity_low IS NOT NULL"
     ).fetchall()
     assert ranked == [0, 3, 4]
 

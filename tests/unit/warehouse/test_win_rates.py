@@ -6,6 +6,7 @@ import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import duckdb
 import numpy as np
@@ -16,8 +17,9 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from trained import add_losses, declare_study, make_schema
 
-from taskonomy_warehouse import win_rates
-from taskonomy_warehouse.kernels import count_wins, place_losses
+from taskonomy_warehouse import loss_matrix, win_rates
+from taskonomy_warehouse.kernels import count_wins
+from taskonomy_warehouse.loss_matrix import place_losses
 from taskonomy_warehouse.warehouse import audits, sql, writing
 from taskonomy_warehouse.win_rates import forget_transfers, update_win_rates
 
@@ -62,11 +64,13 @@ def test_the_kernel_agrees_with_the_plain_sql_self_join(
         elements=st.sampled_from([0.0, -0.0, 0.5, 1.0, 3e38, 1e-45, float("nan")]),
     ),
     spans=st.integers(1, 4),
+    few=st.sampled_from([0, win_rates.FEW]),
 )
 @settings(max_examples=60, deadline=None)
-def test_every_comparison_is_counted_once(losses: Any, spans: int) -> None:
+def test_every_comparison_is_counted_once(losses: Any, spans: int, few: int) -> None:
     counts = win_rates.zero_counts(len(losses), len(losses))
-    win_rates.count_wins_of(slice(None), losses, spans, counts)
+    with mock.patch.object(win_rates, "FEW", few):
+        win_rates.count_wins_of(slice(None), losses, spans, counts)
     for i, mine in enumerate(losses):
         for j, theirs in enumerate(losses):
             assert counts.over[i, j] == sum(
@@ -194,8 +198,8 @@ def test_forgetting_a_transfer_leaves_the_others_and_it_can_come_back(
 def test_a_block_of_images_at_a_time_gives_the_same(
     connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(win_rates, "BLOCK_BYTES", 5 * 4 * 7)
-    monkeypatch.setattr(win_rates, "ROWS_READ", 14)
+    monkeypatch.setattr(loss_matrix, "BLOCK_BYTES", 5 * 4 * 7)
+    monkeypatch.setattr(loss_matrix, "ROWS_READ", 14)
     declare_study(connection)
     add_losses(connection, random_losses(5, 52, 10, missing=0.1))
     update_win_rates(connection, "s", threads=3)
