@@ -2,7 +2,8 @@
 
 `enumerate_trials` lists what a study needs, stage by stage; `higher_order_candidates` chooses the
 combinations worth trying; `digest` names a trial by its content, so that no network is trained
-twice, across studies too; `upstream` says which other trials it waits for.
+twice, across studies too; `upstream` says which other trials it waits for; `AskedTrials` tells
+whose a trial is that somebody found.
 
 A trial holds what its result depends on and nothing else: not where data and results lie, what the
 pods ask for, or which study asked. Same digest, same result.
@@ -12,6 +13,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import combinations
 from typing import Annotated, Any, Literal, Self
 
@@ -124,6 +126,57 @@ def count_trials(study: Study) -> dict[Stage, int]:
     }
 
 
+class AskedTrials:
+    """Every trial a study may ask for, whatever its ranking turns out to be: `trial in asked`.
+
+    Which combinations of sources are worth training above order 1 depends on results that come in
+    over time. Whether a trial is one of this study's networks does not: the same target, sources,
+    orders, seeds and settings. So a reader of results needs no ranking, and the order in which
+    results arrive changes nothing.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+
+    def __contains__(self, trial: "Trial") -> bool:
+        """Return whether the study may ask for exactly this trial, digest and all."""
+        if trial.kind == "transfer":
+            return self._is_asked_transfer(trial)
+        tasks = self._trained if trial.kind == "task-specific" else self._targets
+        task = tasks.get(trial.target.id)
+        return (
+            task is not None
+            and self._has_asked_seed(trial)
+            and trial == _trial(self._study, trial.kind, task, trial.seed)
+        )
+
+    def _is_asked_transfer(self, trial: "Trial") -> bool:
+        target = self._targets.get(trial.target.id)
+        asked_order = trial.order in self._study.spec.transfers.orders
+        if target is None or not asked_order or not self._has_asked_seed(trial):
+            return False
+        usable = {t.id for t in self._study.spec.usable_sources(target, trial.order)}
+        if not usable.issuperset(trial.sources):
+            return False
+        frozen = tuple(self._encoders[source] for source in trial.sources)
+        return trial == _trial(self._study, "transfer", target, trial.seed, frozen)
+
+    def _has_asked_seed(self, trial: "Trial") -> bool:
+        return trial.seed in self._study.spec.training.of(trial.kind).seeds
+
+    @cached_property
+    def _targets(self) -> dict[str, Task]:
+        return {task.id: task for task in self._study.targets()}
+
+    @cached_property
+    def _trained(self) -> dict[str, Task]:
+        return {task.id: task for task in self._study.dictionary() if task.is_trained}
+
+    @cached_property
+    def _encoders(self) -> dict[str, "SourceEncoder"]:
+        return {task.id: _encoder(self._study, task) for task in self._study.sources()}
+
+
 def upstream(trial: "Trial") -> tuple[str, ...]:
     """Return the digests of the trials that must be complete before this one can start.
 
@@ -133,12 +186,12 @@ def upstream(trial: "Trial") -> tuple[str, ...]:
     return tuple(encoder.digest for encoder in trial.encoders if encoder.is_trained)
 
 
-def digest(trial: "Trial") -> str:
+def digest(trial: "Content") -> str:
     """Return the trial's name by content: the sha256 of `canonical_json`, 64 hex digits."""
     return _sha256(canonical_json(trial))
 
 
-def canonical_json(trial: "Trial") -> str:
+def canonical_json(trial: "Content") -> str:
     """Return the one text that stands for a trial, the same on every Python and machine.
 
     JSON with keys sorted, no white space and characters unescaped (hash it as UTF-8); floats as
@@ -151,7 +204,9 @@ def canonical_json(trial: "Trial") -> str:
 # --- what a trial is made of -------------------------------------------------------------------
 
 
-class _Part(BaseModel):
+class Content(BaseModel):
+    """Something that is named by the digest of all it holds."""
+
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -160,8 +215,13 @@ class _Part(BaseModel):
     )
 
 
-class TrialTask(_Part):
+class TrialTask(Content):
     """A task as far as a network's result depends on it; its title, group and role do not count."""
+
+    @classmethod
+    def of(cls, task: Task) -> Self:
+        """Return that much of a dictionary's task."""
+        return cls(**{name: getattr(task, name) for name in cls.model_fields})
 
     id: TaskId
     """Our name for it: input (noise, mask, tiles) and labels are chosen by it."""
@@ -175,7 +235,7 @@ class TrialTask(_Part):
     """What the network is trained with."""
 
 
-class SourceEncoder(_Part):
+class SourceEncoder(Content):
     """The frozen encoder of one source of a transfer."""
 
     task: TaskId
@@ -191,7 +251,7 @@ class SourceEncoder(_Part):
         return self.initial_seed is None
 
 
-class Optimiser(_Part):
+class Optimiser(Content):
     """Adam and how long it runs."""
 
     steps: int | None = Field(default=None, ge=1)
@@ -218,7 +278,7 @@ class Optimiser(_Part):
         return self
 
 
-class TrialData(_Part):
+class TrialData(Content):
     """Which images a trial learns from. Validation and test split are the split's own."""
 
     identity: str = Field(min_length=1)
@@ -237,7 +297,7 @@ def _sorted_by_task(encoders: tuple[SourceEncoder, ...]) -> tuple[SourceEncoder,
     return tuple(sorted(encoders, key=lambda encoder: encoder.task))
 
 
-class Trial(_Part):
+class Trial(Content):
     """One network, trained once."""
 
     kind: Kind
@@ -340,7 +400,7 @@ def _trial(
 ) -> Trial:
     return Trial(
         kind=kind,
-        target=TrialTask(**{name: getattr(target, name) for name in TrialTask.model_fields}),
+        target=TrialTask.of(target),
         encoders=encoders,
         model=study.spec.model,
         optimiser=_optimiser(study, kind, target, order=len(encoders)),

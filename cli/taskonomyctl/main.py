@@ -13,9 +13,11 @@ from typing import Any
 import click
 
 from taskonomy_catalogue.errors import TaskonomyError
+from taskonomyctl.commands.analyse import bootstrap, generalization, novel_task, taxonomy
 from taskonomyctl.commands.completion import completion
 from taskonomyctl.commands.export import export
 from taskonomyctl.commands.import_ import import_
+from taskonomyctl.commands.load import load
 from taskonomyctl.commands.report import report
 from taskonomyctl.commands.show import show
 from taskonomyctl.commands.solve import solve
@@ -27,9 +29,10 @@ Exit codes:
   0  done
   1  failed; a message that is not ours is a bug
   2  the command line, a setting or the SQL is wrong
+  3  loaded, and some results are in quarantine: the table says which and why
   4  solved, and some budget has no taxonomy: the message says which target
   5  a file was refused: the message names line, column and reason
-  6  something is missing or busy: a warehouse, a study, a solver
+  6  something is missing, busy or away: a warehouse, a study, a solver, a server
   130  interrupted by Ctrl-C, 143 by SIGTERM: what was committed before is kept
   141  the reader of the output went away, as head does
 """
@@ -87,7 +90,23 @@ def cli() -> None:
     """
 
 
-for command in (import_, tasks, solve, show, export, report, sql, completion):
+COMMANDS = (
+    import_,
+    load,
+    tasks,
+    solve,
+    show,
+    export,
+    report,
+    bootstrap,
+    generalization,
+    novel_task,
+    taxonomy,
+    sql,
+    completion,
+)
+
+for command in COMMANDS:
     cli.add_command(command)
 
 

@@ -14,7 +14,7 @@ import duckdb
 
 from taskonomy_catalogue.errors import NotFound, TaskonomyError, did_you_mean
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a table changes; a warehouse of a later version is refused, not guessed at."""
 
 TABLES = (
@@ -27,8 +27,22 @@ TABLES = (
     "taxonomy",
     "taxonomy_source",
     "taxonomy_edge",
+    "trial",
+    "trial_loss",
+    "heldout_image",
+    "win_rate",
+    "computed_affinity",
+    "quarantine",
+    "bootstrap",
+    "replicate",
+    "source_stability",
+    "edge_stability",
+    "study_document",
+    "trial_result",
 )
 VIEWS = (  # each after those it reads
+    "loss",
+    "win_ratio",
     "affinity",
     "gain",
     "quality",
@@ -39,7 +53,13 @@ VIEWS = (  # each after those it reads
     "coverage",
     "taxonomy_choice",
     "taxonomy_curve",
+    "consistency",
+    "sanity",
+    "significance",
+    "affinity_ci",
+    "trial_cost",
 )
+MACROS = ("ahp",)
 
 
 class WarehouseNotOpened(TaskonomyError):
@@ -147,8 +167,17 @@ def sql(folder: str, name: str) -> str:
 
 def audits() -> list[str]:
     """Return the names of the audits: queries that must return no row."""
-    folder = resources.files("taskonomy_warehouse") / "sql" / "audits"
-    return sorted(f.name.removesuffix(".sql") for f in folder.iterdir() if f.name.endswith(".sql"))
+    return _names("audits")
+
+
+def migrations() -> dict[int, str]:
+    """Return the names of the migrations by the schema version that each leads to, lowest first."""
+    return {int(name.partition("_")[0]): name for name in _names("migrations")}
+
+
+def _names(folder: str) -> list[str]:
+    files = (resources.files("taskonomy_warehouse") / "sql" / folder).iterdir()
+    return sorted(f.name.removesuffix(".sql") for f in files if f.name.endswith(".sql"))
 
 
 def studies(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -235,10 +264,17 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, path: Path) -> None
     version = _version(connection, path)
     if version == SCHEMA_VERSION:
         return
-    for table in TABLES:
-        connection.execute(sql("tables", table))
+    if version == 0:
+        for table in TABLES:
+            connection.execute(sql("tables", table))
+    else:
+        for number, migration in migrations().items():
+            if number > version:
+                connection.execute(sql("migrations", migration))
     for view in VIEWS:
         connection.execute(sql("views", view))
+    for macro in MACROS:
+        connection.execute(sql("macros", macro))
     connection.execute(
         "INSERT INTO schema_version VALUES (?, now() AT TIME ZONE 'UTC')", [SCHEMA_VERSION]
     )

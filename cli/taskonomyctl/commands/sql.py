@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from taskonomy_warehouse.queries import describe_relations, query_to_parquet, run_query
+from taskonomy_warehouse.snapshot import Snapshot
 from taskonomyctl.options import warehouse_option
 from taskonomyctl.output import print_result
 
@@ -22,38 +23,58 @@ from taskonomyctl.output import print_result
     help="How to print the rows; parquet goes to a pipe or a file.",
 )
 @click.option("--tables", is_flag=True, help="Show the tables and views with their comments.")
+@click.option(
+    "--snapshot",
+    metavar="URI",
+    help="Query the snapshot published in this folder or under this s3:// prefix instead.",
+)
+@click.option(
+    "--no-verify",
+    is_flag=True,
+    help="Compare a snapshot's size alone, and do not read all of it for its sha256.",
+)
 @warehouse_option
-def sql(query: str | None, format_: str, tables: bool, warehouse: Path) -> None:
+def sql(
+    query: str | None,
+    format_: str,
+    tables: bool,
+    snapshot: str | None,
+    no_verify: bool,
+    warehouse: Path,
+) -> None:
     """Run one SELECT, read-only, and print its rows.
 
     QUERY is DuckDB's SQL; - reads it from standard input. Any DuckDB client can open the same file.
+    A snapshot is what `taskonomyctl load` publishes: it can be read while the warehouse is written.
 
     \b
       taskonomyctl sql --tables
       taskonomyctl sql "SELECT * FROM affinity_matrix WHERE target = 'depth' ORDER BY affinity DESC"
       taskonomyctl sql --format parquet "FROM measured_transfer" > transfers.parquet
+      taskonomyctl sql --snapshot s3://results/snapshot "FROM affinity_matrix"
     """
     if tables == (query is not None):
         raise click.UsageError("give a QUERY, or --tables to see what there is to query")
+    source = Snapshot(snapshot, verify=not no_verify) if snapshot else warehouse
     if query is None:
         if format_ == "parquet":
             raise click.UsageError("--tables prints a table, CSV or JSON, and no parquet")
-        print_result(describe_relations(warehouse), format_)
+        print_result(describe_relations(source), format_)
         return
     if query == "-":
         query = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     if not query.strip():
         raise click.UsageError("the QUERY is blank; --tables shows what there is to query")
     if format_ == "parquet":
-        _print_parquet(warehouse, query)
+        _print_parquet(source, query)
     else:
-        print_result(run_query(warehouse, query), format_)
+        print_result(run_query(source, query), format_)
 
 
-def _print_parquet(warehouse: Path, query: str) -> None:
+def _print_parquet(source: Path | Snapshot, query: str) -> None:
     if sys.stdout.isatty():
         raise click.UsageError("parquet is not for a terminal; redirect it to a file with >")
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "rows.parquet"
-        query_to_parquet(warehouse, query, file)
+        query_to_parquet(source, query, file)
         sys.stdout.buffer.write(file.read_bytes())

@@ -113,7 +113,7 @@ def _insert(
         connection,
         "transfer",
         [
-            (study, number, t.target, t.kind, t.order, list(t.sources))
+            (study, number, t.target, t.kind, t.order, list(t.sources), None)
             for number, t in enumerate(file.transfers)
         ],
     )

@@ -1,0 +1,143 @@
+"""What `novel-task`, `generalization`, `taxonomy --compare` and `bootstrap` print."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from trained import add_losses, declare_study
+
+from taskonomy_catalogue.errors import NotFound, SettingRefused
+from taskonomy_catalogue.tasks import TaskDictionary, published_dictionary
+from taskonomy_warehouse.dictionary import write_dictionary
+from taskonomy_warehouse.published.importer import import_published, shipped_measurements
+from taskonomy_warehouse.warehouse import writing
+from taskonomy_warehouse.win_rates import update_win_rates
+from taskonomyctl.main import cli
+
+
+def run(warehouse: Path, *arguments: str) -> Result:
+    environment = {"TASKONOMY_WAREHOUSE": str(warehouse)}
+    return CliRunner().invoke(cli, arguments, env=environment, standalone_mode=False)
+
+
+def records(result: Result) -> list[dict[str, object]]:
+    assert result.exception is None, result.exception
+    rows: list[dict[str, object]] = json.loads(result.stdout)
+    return rows
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("solved") / "warehouse.duckdb"
+    with writing(path) as connection:
+        import_published(connection, shipped_measurements(), "paper", published_dictionary())
+    assert run(path, "solve", "--budgets", "2,4", "--orders", "1").exception is None
+    return path
+
+
+def test_novel_task_as_json_names_sources_as_asked(paper_warehouse: Path) -> None:
+    rows = records(
+        run(
+            paper_warehouse,
+            "novel-task",
+            "--target",
+            "depth",
+            "--orders",
+            "1,all",
+            "--names",
+            "published",
+            "-o",
+            "json",
+        )
+    )
+    assert [row["order"] for row in rows] == [1, "all"]
+    assert {row["target"] for row in rows} == {"rgb2depth"}
+    assert rows[0]["sources"] == ["reshade"] or len(rows[0]["sources"]) == 1  # type: ignore[arg-type]
+
+
+def test_novel_task_as_a_table_ends_with_the_means(paper_warehouse: Path) -> None:
+    result = run(paper_warehouse, "novel-task", "--orders", "4")
+    assert "mean of 22" in result.stdout.splitlines()[-2]
+    assert "0.838194" in result.stdout
+
+
+def test_a_study_ranks_as_itself(paper_warehouse: Path) -> None:
+    result = run(paper_warehouse, "generalization", "paper", "paper", "-o", "csv")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert rows[-1] == {"target": "all", "transfers": "1758", "spearman": "1.0"}
+    assert len(rows) == 23
+
+
+def test_what_a_larger_budget_changes(solved: Path) -> None:
+    (record,) = records(run(solved, "taxonomy", "--compare", "2:1", "4:1", "-o", "json"))
+    assert record["kept"] == ["denoising", "normals"]
+    assert record["added"] == ["edges-2d", "keypoints-2d"]
+    assert record["dropped"] == []
+    assert record["unchanged"] + len(record["changed"]) == 22  # type: ignore[operator, arg-type]
+    table = run(solved, "taxonomy", "--compare", "paper:2:1", "paper:4:1").stdout
+    assert "only B: edges-2d, keypoints-2d" in table
+
+
+def test_a_taxonomy_compared_with_itself_does_not_change(solved: Path) -> None:
+    (record,) = records(run(solved, "taxonomy", "--compare", "2:1", "2:1", "-o", "json"))
+    assert (record["changed"], record["unchanged"]) == ([], 22)
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "said"),
+    [
+        ("8", SettingRefused, "BUDGET:ORDER"),
+        ("9:1", NotFound, "no taxonomy of budget 9"),
+        ("2:zero", SettingRefused, "order 'zero'"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(
+    solved: Path, spec: str, error: type[Exception], said: str
+) -> None:
+    result = run(solved, "taxonomy", "--compare", "2:1", spec)
+    assert isinstance(result.exception, error)
+    assert said in str(result.exception)
+
+
+def test_published_figures_have_no_error_bars(solved: Path) -> None:
+    assert "no losses to resample" in str(run(solved, "bootstrap").exception)
+
+
+def test_bootstrap_prints_how_often_sources_are_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    rng = np.random.default_rng(1)
+    with writing(path) as connection:
+        declare_study(connection)
+        task = {"title": "t", "output": {"kind": "image", "channels": 1}, "loss": "l1"}
+        dictionary = TaskDictionary.model_validate({"task": [task | {"id": t} for t in ("a", "b")]})
+        write_dictionary(connection, "s", dictionary)
+        for target, other in (("a", "b"), ("b", "a")):
+            losses = rng.random((2, 40)).astype(np.float32)
+            add_losses(
+                connection, losses, target=target, kinds={0: "task-specific"}, sources={1: [other]}
+            )
+        update_win_rates(connection, "s")
+    rows = records(
+        run(
+            path,
+            "bootstrap",
+            "--replicates",
+            "4",
+            "--seed",
+            "9",
+            "--budgets",
+            "2",
+            "--orders",
+            "1",
+            "-o",
+            "json",
+        )
+    )
+    assert {row["budget"] for row in rows} == {2}
+    assert all(0 < row["share"] <= 1 for row in rows)  # type: ignore[operator]
+    seeds = run(path, "sql", "SELECT seed, replicates FROM bootstrap", "--format", "csv").stdout
+    assert seeds.splitlines() == ["seed,replicates", "9,4"]

@@ -1,0 +1,181 @@
+"""A rebuild: a warehouse that is right stays as it is, one that is wrong is corrected."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from trial_results import Artifacts, small_study
+from warehouse_content import content
+
+from taskonomy_catalogue.errors import NotFound
+from taskonomy_catalogue.study import Study
+from taskonomy_catalogue.tasks import published_dictionary
+from taskonomy_warehouse.load.find import Findings, find_in_artifacts
+from taskonomy_warehouse.load.loading import load
+from taskonomy_warehouse.load.rebuild import Rebuilt, rebuild
+from taskonomy_warehouse.published.importer import import_published, shipped_measurements
+from taskonomy_warehouse.warehouse import writing
+
+Connection = duckdb.DuckDBPyConnection
+TWIN = small_study("twin")
+OTHER = small_study("other", data={"dataset": "s3://other/v1"})
+
+
+@pytest.fixture
+def path(tmp_path: Path, artifacts: Artifacts, study: Study) -> Path:
+    """A warehouse with three trained studies, one sharing trials, and a published one."""
+    path = tmp_path / "built.duckdb"
+    artifacts.leave_all(study)
+    Artifacts(artifacts.root, "other").leave_all(OTHER)
+    with writing(path) as connection:
+        import_published(connection, shipped_measurements(), "paper", published_dictionary())
+        for each in (OTHER, study, TWIN):
+            loaded(connection, each, artifacts)
+    return path
+
+
+def loaded(connection: Connection, study: Study, artifacts: Artifacts) -> None:
+    load(connection, study, find_in_artifacts(connection, str(artifacts.root)), origin="x.yaml")
+
+
+def rebuilt(path: Path, study: Study, artifacts: Artifacts) -> Rebuilt:
+    with writing(path) as connection:
+        return rebuild(
+            path,
+            connection,
+            study,
+            lambda new: find_in_artifacts(new, str(artifacts.root)),
+            origin="x.yaml",
+            progress=lambda _done, _total: None,
+        )
+
+
+def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with writing(path) as connection:
+        published = connection.execute("FROM published_measurement ORDER BY ALL").fetchall()
+        return content(connection) | {"published": published}
+
+
+def test_a_warehouse_that_is_right_is_left_alone(
+    path: Path, artifacts: Artifacts, study: Study
+) -> None:
+    inode = path.stat().st_ino
+    done = rebuilt(path, study, artifacts)
+    assert done.differences == ()
+    assert done.loaded.trials == 30
+    assert path.stat().st_ino == inode
+
+
+WRONG: dict[str, tuple[str, dict[str, tuple[int, int]]]] = {
+    "a loss": (
+        "UPDATE trial_loss SET loss = loss + 1 WHERE trial_id = (SELECT max(trial_id) FROM trial) "
+        "AND image_id = (SELECT min(image_id) FROM trial_loss AS t WHERE t.trial_id = "
+        "(SELECT max(trial_id) FROM trial))",
+        {"trial_loss": (1, 1)},
+    ),
+    "a trial that is gone": (
+        "DELETE FROM trial_result WHERE study = 'rooms' AND digest = "
+        "(SELECT min(digest) FROM trial_result WHERE study = 'rooms')",
+        {"trial_result": (1, 0)},
+    ),
+    "a held-out image": (
+        "DELETE FROM heldout_image WHERE study = 'rooms' AND image_id = "
+        "(SELECT min(image_id) FROM heldout_image WHERE study = 'rooms')",
+        {"heldout_image": (1, 0)},
+    ),
+    "a win rate": (
+        "UPDATE win_rate SET wins = wins + 1 WHERE study = 'rooms' AND transfer_id = 0 "
+        "AND rival_id = (SELECT min(rival_id) FROM win_rate WHERE study = 'rooms' "
+        "AND transfer_id = 0)",
+        {"win_rate": (1, 1)},
+    ),
+    "a quarantine that is over": (
+        "INSERT INTO quarantine VALUES ('rooms', 'x', '/x', 'not-a-trial', '', now()::TIMESTAMP)",
+        {"quarantine": (0, 1)},
+    ),
+    "a task": (
+        "UPDATE task SET title = 'x' WHERE study = 'rooms' AND position = 0",
+        {"task": (1, 1)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "found"), WRONG.values(), ids=WRONG.keys())
+def test_a_warehouse_that_is_wrong_is_corrected(
+    damage: str,
+    found: dict[str, tuple[int, int]],
+    path: Path,
+    artifacts: Artifacts,
+    study: Study,
+) -> None:
+    right = everything(path)
+    with writing(path) as connection:
+        connection.execute(damage)
+    assert everything(path) != right
+    done = rebuilt(path, study, artifacts)
+    assert {d.relation: (d.missing, d.surplus) for d in done.differences} == found
+    assert all(difference.example for difference in done.differences)
+    assert everything(path) == right
+    assert rebuilt(path, study, artifacts).differences == ()
+
+
+def test_the_other_studies_are_as_they_were_and_numbers_stay_unique(
+    path: Path, artifacts: Artifacts, study: Study
+) -> None:
+    with writing(path) as connection:
+        connection.execute("DELETE FROM heldout_image WHERE study = 'rooms'")
+    rebuilt(path, study, artifacts)
+    with writing(path) as connection:
+        for each in (TWIN, OTHER):
+            before = content(connection)
+            loaded(connection, each, artifacts)
+            assert content(connection) == before
+        (row,) = connection.execute(
+            "SELECT count(*), count(DISTINCT trial_id) FROM trial"
+        ).fetchall()
+        assert row == (60, 60)
+
+
+def test_taxonomies_stay_if_it_is_right_and_go_if_not(
+    path: Path, artifacts: Artifacts, study: Study
+) -> None:
+    def edges(damage: str = "") -> list[tuple[object, ...]]:
+        with writing(path) as connection:
+            if damage:
+                connection.execute(damage)
+            return connection.execute("SELECT DISTINCT study FROM taxonomy_edge").fetchall()
+
+    edges("INSERT INTO taxonomy_edge VALUES ('rooms', 'default', 2, 'all', 'normals', 0)")
+    rebuilt(path, study, artifacts)
+    assert edges() == [("rooms",)]
+    edges("DELETE FROM heldout_image WHERE study = 'rooms'")
+    rebuilt(path, study, artifacts)
+    assert edges() == []
+
+
+def test_what_a_killed_rebuild_left_does_no_harm(
+    path: Path, artifacts: Artifacts, study: Study
+) -> None:
+    leftover = path.with_name(f"{path.name}.rebuild")
+    leftover.write_bytes(b"half a file")
+    leftover.with_name(f"{leftover.name}.wal").write_bytes(b"half a log")
+    assert rebuilt(path, study, artifacts).differences == ()
+    assert sorted(f.name for f in path.parent.glob("built*")) == [path.name]
+
+
+def test_a_rebuild_that_fails_changes_nothing(path: Path, study: Study, tmp_path: Path) -> None:
+    right = everything(path)
+
+    def nowhere(new: Connection) -> Findings:
+        return find_in_artifacts(new, str(tmp_path / "no"))
+
+    with pytest.raises(NotFound, match="no folder"), writing(path) as connection:
+        rebuild(
+            path,
+            connection,
+            study,
+            nowhere,
+            origin="x.yaml",
+            progress=lambda _done, _total: None,
+        )
+    assert everything(path) == right

@@ -1,0 +1,200 @@
+"""`load`: what a study's trials left behind, into the warehouse, whatever happened before.
+
+Trials that are in already are passed over, so a load ends what another began. Each batch is one
+transaction: a load that is killed leaves whole batches, and the next one does the rest. Nothing
+depends on the order in which trials finish.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+
+import duckdb
+
+from taskonomy_catalogue.errors import SettingRefused
+from taskonomy_catalogue.study import Study
+from taskonomy_warehouse.load.candidates import Candidate, sift
+from taskonomy_warehouse.load.find import Findings
+from taskonomy_warehouse.load.heldout import JURY, check_images, settle, settled
+from taskonomy_warehouse.load.insert import (
+    insert_losses,
+    insert_trials,
+    keep_losses,
+    loaded_digests,
+    replace_quarantine,
+)
+from taskonomy_warehouse.load.losses import check_alone, check_footers, check_rows
+from taskonomy_warehouse.load.refusals import Refusal
+from taskonomy_warehouse.load.study import declare_study
+from taskonomy_warehouse.warehouse import transaction
+from taskonomy_warehouse.win_rates import update_win_rates
+
+BATCH = 8_000_000
+"""Most losses in one transaction: what a kill can undo, and 130 MB of memory. At the paper's 54,514
+images that is all that is known of a target."""
+
+Progress = Callable[[int, int], None]
+"""Is told how many trials are done and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a load did."""
+
+    study: str
+    trials: int
+    """Trials loaded now."""
+    rows: int
+    """Their losses."""
+    known: int
+    """Trials that were in already."""
+    others: int
+    """Finished trials passed over: trained for other studies and not asked for by this one."""
+    refusals: tuple[Refusal, ...]
+    """Finished trials that are not loaded, with the reason, by target and digest."""
+    notes: tuple[str, ...]
+    """What the user should know besides."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 when something is in quarantine."""
+        return 3 if self.refusals else 0
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    study: Study,
+    findings: Findings,
+    *,
+    origin: str,
+    losses_stay: bool = False,
+    progress: Progress = lambda _done, _total: None,
+) -> Loaded:
+    """Load every finished trial that is not in yet, and bring the win rates up to date.
+
+    Args:
+        connection: the warehouse, open to write.
+        study: what was asked; its trials and no others are loaded.
+        findings: the finished trials (`find_in_artifacts`, `find_in_tracking`).
+        origin: where the study was read from, for people.
+        losses_stay: whether losses are checked and left in their files; their win rates come from
+            `win_rate_job` then. Once a study's losses stay, they always do.
+        progress: is told after every batch.
+
+    Raises:
+        SettingRefused: the study is not the one that was loaded under this name before.
+        Unreachable: the artifacts' server went away; what was committed stays.
+    """
+    _forget_files(connection)
+    with transaction(connection):
+        declare_study(connection, study, origin)
+    losses_stay = _losses_stay(connection, study.name, losses_stay)
+    done = loaded_digests(connection, study.name)
+    new = [each for each in findings.finished if each.digest not in done]
+    sifted = sift(connection, study, new)
+    trials, rows = 0, 0
+    refusals = list(sifted.refusals)
+    for batch in _batches(sifted.candidates):
+        inserted, refused = _load_batch(connection, study.name, batch, losses_stay)
+        trials += len(batch) - len(refused)
+        rows += inserted
+        refusals += refused
+        progress(trials + len(refusals), len(sifted.candidates) + len(sifted.refusals))
+    with transaction(connection):
+        replace_quarantine(connection, study.name, refusals, findings.covers)
+    if not losses_stay:
+        update_win_rates(connection, study.name)
+    return Loaded(
+        study=study.name,
+        trials=trials,
+        rows=rows,
+        known=len(findings.finished) - len(new),
+        others=sifted.others,
+        refusals=tuple(refusals),
+        notes=findings.notes,
+    )
+
+
+def _losses_stay(connection: duckdb.DuckDBPyConnection, study: str, asked: bool) -> bool:
+    """Return whether a study's losses stay in their files: as asked first, they always do."""
+    rows = connection.execute(
+        "SELECT DISTINCT digest NOT IN (SELECT digest FROM trial) FROM trial_result "
+        "WHERE study = ?",
+        [study],
+    ).fetchall()
+    before = {bool(stayed) for (stayed,) in rows}
+    if asked and before == {False}:
+        raise SettingRefused(
+            f"the losses of study {study!r} are in this warehouse; load it into another to leave "
+            "them where they are"
+        )
+    return asked or True in before
+
+
+def _forget_files(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make DuckDB read files anew, be they put right within a second of an earlier look."""
+    connection.execute("SET enable_external_file_cache = false")
+    connection.execute("SET enable_external_file_cache = true")
+
+
+def _load_batch(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    batch: Sequence[Candidate],
+    losses_stay: bool,
+) -> tuple[int, list[Refusal]]:
+    """Load what is sound of a batch of one target; return the rows and what is not sound."""
+    readable, refusals = check_footers(connection, batch)
+    try:
+        rows, unsound = _load_readable(connection, study, readable, losses_stay)
+    except duckdb.Error:
+        readable, broken = check_alone(connection, readable)
+        if not broken:
+            raise
+        refusals += broken
+        rows, unsound = _load_readable(connection, study, readable, losses_stay)
+    return rows, refusals + unsound
+
+
+def _load_readable(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    batch: Sequence[Candidate],
+    losses_stay: bool,
+) -> tuple[int, list[Refusal]]:
+    if not batch:
+        return 0, []
+    target = batch[0].target
+    with transaction(connection):
+        numbered, rows = _numbered(batch), 0
+        if not losses_stay:
+            numbered, rows = insert_losses(connection, batch)
+        measured, unsound = check_rows(connection, numbered, in_files=losses_stay)
+        images = settled(connection, study, target)
+        if images is None:
+            by_digest = sorted(measured, key=lambda each: each.candidate.digest)
+            images = settle(connection, study, target, by_digest[:JURY])
+        sound, judged_otherwise = check_images(connection, study, images, measured)
+        insert_trials(connection, study, sound)
+        if not losses_stay:
+            rows -= keep_losses(connection, numbered, sound)
+    return rows, unsound + judged_otherwise
+
+
+def _numbered(batch: Sequence[Candidate]) -> dict[int, Candidate]:
+    return dict(enumerate(batch))
+
+
+def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:
+    """Yield the candidates of each target in parts of at most `BATCH` losses, or one trial."""
+    for _, group in groupby(candidates, key=attrgetter("target")):
+        batch: list[Candidate] = []
+        losses = 0
+        for candidate in group:
+            losses += candidate.result.images
+            if batch and losses > BATCH:
+                yield batch
+                batch, losses = [], candidate.result.images
+            batch.append(candidate)
+        yield batch

@@ -1,0 +1,142 @@
+"""How sure the taxonomy itself is: solved again on every bootstrap replicate of the affinities.
+
+An edge that every replicate chooses would be chosen on other images too; one in half of them is a
+coin toss between near equals. Stands on `bootstrap`, which leaves the replicates in the warehouse.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import duckdb
+
+from taskonomy_catalogue.errors import NotFound
+from taskonomy_warehouse.selection.data import Problem, read_problem
+from taskonomy_warehouse.selection.settings import Settings
+from taskonomy_warehouse.selection.solve import solve_taxonomies
+from taskonomy_warehouse.selection.taxonomy import Taxonomy
+from taskonomy_warehouse.warehouse import insert_rows, require_study, transaction
+
+Key = tuple[float, str]
+"""Budget and order limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stability:
+    """In how many replicates each choice was made, for one budget and order limit."""
+
+    budget: float
+    max_order: str
+    replicates: int
+    sources: Mapping[str, int]
+    """Replicates that supervise each source."""
+    edges: Mapping[tuple[str, int], int]
+    """Replicates that serve a target with a transfer, by target and transfer id."""
+
+
+def taxonomy_stability(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    scenario: str,
+    settings: Settings,
+    budgets: Sequence[float],
+    max_orders: Sequence[str],
+    *,
+    most_replicates: int | None = None,
+    workers: int = 1,
+    on_replicate: Callable[[int], None] = lambda _: None,
+) -> list[Stability]:
+    """Solve every budget and order on each replicate, count the choices and keep the counts.
+
+    Args:
+        connection: the warehouse, open to write, with the study's bootstrap in it.
+        study: a trained study.
+        scenario: name of the settings, as `solve` keeps them.
+        settings: what is asked of the taxonomy.
+        budgets: supervision budgets.
+        max_orders: order limits.
+        most_replicates: solve the first so many alone; None: all.
+        workers: replicates solved at a time, each by a solver process of its own.
+        on_replicate: told the number of a replicate that is done, from the thread that did it.
+
+    Raises:
+        NotFound: the study has no bootstrap yet.
+        SettingRefused: the settings leave no target or no source.
+    """
+    require_study(connection, study)
+    replicates = _read_replicates(connection, study)
+    count = min(len(values) for values in replicates.values())
+    count = min(count, most_replicates or count)
+    problem = read_problem(connection, study, settings)
+
+    def solve(b: int) -> list[Taxonomy]:
+        taxonomies = solve_taxonomies(
+            resampled(problem, replicates, b, settings), budgets, max_orders
+        )
+        on_replicate(b)
+        return taxonomies
+
+    with ThreadPoolExecutor(workers) as pool:
+        solved = list(pool.map(solve, range(count)))
+    found = [tally([of[k] for of in solved]) for k in range(len(budgets) * len(max_orders))]
+    _write(connection, study, scenario, found)
+    return found
+
+
+def resampled(
+    problem: Problem, replicates: Mapping[int, Sequence[float]], b: int, settings: Settings
+) -> Problem:
+    """Return the problem with the affinities of replicate b in place of the study's."""
+    return replace(
+        problem,
+        candidates=tuple(
+            replace(
+                c,
+                value=settings.importance.get(c.target, 1.0)
+                * replicates[c.transfer_id][b] ** settings.affinity_exponent,
+            )
+            for c in problem.candidates
+        ),
+    )
+
+
+def tally(taxonomies: Sequence[Taxonomy]) -> Stability:
+    """Count the choices of one budget and order over its replicates; infeasible ones make none."""
+    return Stability(
+        budget=taxonomies[0].budget,
+        max_order=taxonomies[0].max_order,
+        replicates=len(taxonomies),
+        sources=Counter(source for t in taxonomies for source in t.sources),
+        edges=Counter((c.target, c.transfer_id) for t in taxonomies for c in t.transfers),
+    )
+
+
+def _read_replicates(
+    connection: duckdb.DuckDBPyConnection, study: str
+) -> dict[int, Sequence[float]]:
+    rows = connection.execute(
+        "SELECT transfer_id, affinity FROM replicate WHERE study = ? AND affinity IS NOT NULL",
+        [study],
+    ).fetchall()
+    if not rows:
+        raise NotFound(
+            f"study {study!r} has no bootstrap replicates; "
+            f"`taskonomyctl bootstrap --study {study}` makes them"
+        )
+    return dict(rows)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, study: str, scenario: str, found: Sequence[Stability]
+) -> None:
+    with transaction(connection):
+        for one in found:
+            key = [study, scenario, one.budget, one.max_order]
+            same = "(study, scenario, budget, max_order) = (?, ?, ?, ?)"
+            for table in ("source_stability", "edge_stability"):
+                connection.execute(f"DELETE FROM {table} WHERE {same}", key)
+            sources = [(*key, source, n, one.replicates) for source, n in one.sources.items()]
+            insert_rows(connection, "source_stability", sources)
+            edges = [(*key, *edge, n, one.replicates) for edge, n in one.edges.items()]
+            insert_rows(connection, "edge_stability", edges)

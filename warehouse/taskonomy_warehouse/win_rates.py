@@ -1,0 +1,232 @@
+"""Losses -> win rates -> affinities, one target at a time, only what is not there yet.
+
+The rule. Two networks of a target are compared on the held-out images that both have a loss for,
+and the number of these is kept; lower is better, a tie counts half. All of it is exact counts.
+sql/oracles/win_rate.sql says the same in SQL; what is made of the counts is SQL (macro ahp).
+
+Memory stays bounded: one target's losses are held at a time, and of these a block of images.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from taskonomy_warehouse.loss_matrix import Counts, Entrants, Losses, loss_blocks, read_entrants
+from taskonomy_warehouse.warehouse import require_study, transaction
+
+FEW = 4
+"""So many new networks are compared by numpy: starting the compiled loops takes 0.4 s, once."""
+
+OnTarget = Callable[[str], None]
+"""Is told the name of a target that is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WinCounts:
+    """Exact counts of some transfers of a target against all of them."""
+
+    over: Counts
+    """rows × all: images on which the row's loss is lower."""
+    under: Counts
+    """rows × all: images on which the row's loss is higher."""
+    images: Counts
+    """rows × all: images that both have."""
+
+
+def update_win_rates(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    *,
+    threads: int | None = None,
+    on_target: OnTarget = lambda _: None,
+) -> int:
+    """Compare every network that has losses and no win rates yet with all others of its target.
+
+    Each target is one transaction, win rates and affinities together: stopped at any point, it
+    goes on where it was. Error bars that are there no longer fit and are dropped. To be called
+    outside a transaction, with the losses committed.
+
+    Args:
+        connection: the warehouse, open to write.
+        study: a trained study.
+        threads: threads that read and count; one per processor unless given.
+        on_target: told the target after each one that changed.
+
+    Returns:
+        The number of networks that were new.
+
+    Raises:
+        NotFound: there is no such study.
+    """
+    require_study(connection, study)
+    added = 0
+    for target in _targets_to_update(connection, study):
+        entrants = read_entrants(connection, study, target)
+        counts = _count_new(connection, entrants, threads or os.cpu_count() or 1)
+        with transaction(connection):
+            _insert_counts(connection, entrants, counts)
+            forget_error_bars(connection, study)
+            refresh_affinities(connection, study, target)
+        added += int(entrants.is_new.sum())
+        on_target(target)
+    return added
+
+
+def refresh_affinities(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> None:
+    """Compute a target's affinities anew from its win rates: macro ahp into computed_affinity."""
+    connection.execute(
+        "DELETE FROM computed_affinity WHERE study = ? AND target = ?", [study, target]
+    )
+    connection.execute("INSERT INTO computed_affinity FROM ahp(?, ?)", [study, target])
+
+
+def forget_transfers(
+    connection: duckdb.DuckDBPyConnection, study: str, transfers: Sequence[int]
+) -> None:
+    """Drop what was computed from transfers whose losses change or go, and error bars with it.
+
+    Their targets are brought up to date by the next `update_win_rates`; targets that only lost a
+    transfer are at once.
+    """
+    ids = list(transfers)
+    mentioned = "study = ? AND (list_contains(?, transfer_id) OR list_contains(?, rival_id))"
+    with transaction(connection):
+        targets = connection.execute(
+            "SELECT DISTINCT target FROM transfer "
+            "WHERE study = ? AND list_contains(?, transfer_id)",
+            [study, ids],
+        ).fetchall()
+        connection.execute(f"DELETE FROM win_rate WHERE {mentioned}", [study, ids, ids])
+        forget_error_bars(connection, study)
+        for (target,) in targets:
+            refresh_affinities(connection, study, target)
+
+
+def forget_error_bars(connection: duckdb.DuckDBPyConnection, study: str) -> None:
+    """Drop a study's error bars: they belong to the networks that were there when computed."""
+    for table in ("bootstrap", "replicate", "source_stability", "edge_stability"):
+        connection.execute(f"DELETE FROM {table} WHERE study = ?", [study])
+
+
+def count_wins_of(
+    rows: NDArray[np.intp] | slice, losses: Losses, threads: int, counts: WinCounts
+) -> None:
+    """Add a block of images to the counts of some rows against all.
+
+    Args:
+        rows: which transfers to count for.
+        losses: transfers × images.
+        threads: threads that share the images.
+        counts: added to.
+    """
+    mine = losses[rows]
+    spans = _spans(losses.shape[1], threads)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(lambda span: _count_span(mine, losses, span), spans))
+    for over, under in parts:
+        np.add(counts.over, over, out=counts.over)
+        np.add(counts.under, under, out=counts.under)
+    np.add(counts.images, _images_of_both(mine, losses), out=counts.images)
+
+
+def zero_counts(rows: int, transfers: int) -> WinCounts:
+    """Return counts to add to."""
+    over, under, images = np.zeros((3, rows, transfers), np.int64)
+    return WinCounts(over=over, under=under, images=images)
+
+
+def _targets_to_update(connection: duckdb.DuckDBPyConnection, study: str) -> list[str]:
+    """Return the targets with a network that has losses and neither win rates nor affinity.
+
+    A target's only network has no rival and never a win rate: its affinity says it was seen to.
+    """
+    rows = connection.execute(
+        "SELECT DISTINCT target FROM transfer SEMI JOIN trial USING (digest) "
+        "ANTI JOIN (FROM win_rate WHERE study = ?) USING (study, transfer_id) "
+        "ANTI JOIN computed_affinity USING (study, transfer_id) "
+        "WHERE study = ? ORDER BY target",
+        [study, study],
+    ).fetchall()
+    return [str(target) for (target,) in rows]
+
+
+def _count_new(
+    connection: duckdb.DuckDBPyConnection, entrants: Entrants, threads: int
+) -> WinCounts:
+    counts = zero_counts(int(entrants.is_new.sum()), len(entrants.transfers))
+    # All of them as a slice: a view, so that the losses are not copied.
+    new = slice(None) if entrants.is_new.all() else np.flatnonzero(entrants.is_new)
+    for _, losses in loss_blocks(connection, entrants, threads):
+        count_wins_of(new, losses, threads, counts)
+    return counts
+
+
+def _insert_counts(
+    connection: duckdb.DuckDBPyConnection, entrants: Entrants, counts: WinCounts
+) -> None:
+    """Insert both directions of every new pair; two new transfers have both among the rows."""
+    new, everyone = np.flatnonzero(entrants.is_new), np.arange(len(entrants.transfers))
+    pair = new[:, None] != everyone
+    # numpy columns that the query below names; DuckDB finds them by name.
+    transfer, rival = (m[pair] for m in np.broadcast_arrays(new[:, None], everyone))
+    columns = {
+        "transfer_id": entrants.transfers[transfer],
+        "rival_id": entrants.transfers[rival],
+        "over": counts.over[pair],
+        "under": counts.under[pair],
+        "images": counts.images[pair],
+        "rival_is_new": entrants.is_new[rival],
+    }
+    connection.register("counted", columns)
+    try:
+        connection.execute(
+            "INSERT INTO win_rate "
+            "SELECT ?, ?, transfer_id, rival_id, over, images - over - under, images FROM counted "
+            "UNION ALL "
+            "SELECT ?, ?, rival_id, transfer_id, under, images - over - under, images FROM counted "
+            "WHERE NOT rival_is_new",
+            [entrants.study, entrants.target] * 2,
+        )
+    finally:
+        connection.unregister("counted")
+
+
+def _count_span(mine: Losses, everyone: Losses, span: slice) -> tuple[Counts, Counts]:
+    """Return wins and losses of ``mine`` against everyone on a span of images, rows × all."""
+    if len(mine) <= FEW:
+        theirs = everyone[:, span]
+        over = [(row < theirs).sum(axis=1) for row in mine[:, span]]
+        under = [(theirs < row).sum(axis=1) for row in mine[:, span]]
+        return np.array(over), np.array(under)
+    over_all = _count_compiled(mine, everyone, span)
+    if len(mine) == len(everyone):
+        return over_all, over_all.T
+    return over_all, _count_compiled(everyone, mine, span).T
+
+
+def _count_compiled(mine: Losses, theirs: Losses, span: slice) -> Counts:
+    from taskonomy_warehouse.kernels import count_wins  # numba takes a while to import and start
+
+    wins = np.zeros((len(mine), len(theirs)), np.int64)
+    count_wins(mine, theirs, span.start, span.stop, wins)
+    return wins
+
+
+def _images_of_both(mine: Losses, everyone: Losses) -> Counts:
+    """Return rows × all: how many images both have. Floats count exactly up to 2^24 images."""
+    there = ~np.isnan(everyone)
+    if there.all():
+        return np.full((len(mine), len(everyone)), everyone.shape[1], np.int64)
+    both = (~np.isnan(mine)).astype(np.float32) @ there.astype(np.float32).T
+    return both.astype(np.int64)
+
+
+def _spans(length: int, parts: int) -> list[slice]:
+    ends = np.linspace(0, length, parts + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(ends)]
