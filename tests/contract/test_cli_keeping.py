@@ -142,3 +142,15 @@ def test_a_solver_that_another_option_excludes_is_refused(
 ) -> None:
     words = (*SOLVE, "--solver", "highs", "--solver-executable", "cbc")
     assert "leave it out" in taskonomyctl(*words, cwd=folder, code=2).stderr
+
+
+def test_answers_are_kept_when_their_reader_is_gone(
+    folder: Path, taskonomyctl: Callable[..., Any]
+) -> None:
+    command = [sys.executable, "-m", "taskonomyctl", *SOLVE]
+    done = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert done.stdout is not None
+    done.stdout.close()
+    _, said = done.communicate(timeout=60)
+    assert (done.returncode, said) == (141, b"")
+    assert kept(taskonomyctl, folder) == 2

@@ -165,8 +165,10 @@ def solve(
         answers = [solved_taxonomy(taxonomy, scenario, choices) for taxonomy in in_order]
         if solved:
             records = [taxonomy_record(answer, study, dictionary, names) for answer in answers]
-            print_rows(records, COLUMNS, output)
-            _keep(warehouse, study, scenario, settings, in_order, problem.version, replace)
+            try:
+                print_rows(records, COLUMNS, output)
+            finally:  # the reader of the output may be gone, as `head` is
+                _keep(warehouse, study, scenario, settings, in_order, problem.version, replace)
     return _say_what_is_infeasible(answers)
 
 
@@ -203,7 +205,9 @@ def _settings(dictionary: TaskDictionary, options: dict[str, Any]) -> Settings:
         path = options[option]
         options[option] = read_task_values(path, dictionary) if path else {}
     cost = options["transfer_cost"]
-    options["transfer_cost"] = read_transfer_cost(cost, dictionary) if cost else TransferCost()
+    options["transfer_cost"] = (
+        TransferCost() if cost is None else read_transfer_cost(cost, dictionary)
+    )
     try:
         return Settings.model_validate(options)
     except ValidationError as error:
