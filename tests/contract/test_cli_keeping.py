@@ -152,5 +152,6 @@ def test_answers_are_kept_when_their_reader_is_gone(
     assert done.stdout is not None
     done.stdout.close()
     _, said = done.communicate(timeout=60)
-    assert (done.returncode, said) == (141, b"")
+    assert done.returncode == 141
+    assert b"Traceback" not in said
     assert kept(taskonomyctl, folder) == 2
