@@ -5,6 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DEMO   := demo
+MLFLOW := .cache/mlflow/bin/mlflow
 CTL    := $(BIN)/taskonomyctl
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
@@ -32,7 +33,7 @@ demo-published: $(VENV)/product
 	@echo "  $(CTL) sql --tables --warehouse $(DEMO)/warehouse.duckdb"
 	@echo "  $(CTL) --help"
 
-test: lint types chromium ## install, then every test, lint and type check
+test: lint types chromium $(MLFLOW) ## install, then every test, lint and type check
 	$(PYTEST)
 
 check: lint types ## the fast loop: lint, types, tests without a browser
@@ -54,6 +55,8 @@ venv: $(VENV)/dev ## .venv with everything for development
 
 benchmarks: $(VENV)/dev ## measure; each prints JSON with its ratio to a baseline of the same run
 	$(BIN)/python benchmarks/solve.py
+	$(BIN)/python benchmarks/warehouse_scale.py
+	$(BIN)/python benchmarks/loader.py
 
 chromium: ## a browser for the report's tests, where apt and root allow
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
@@ -61,7 +64,7 @@ chromium: ## a browser for the report's tests, where apt and root allow
 	  || echo "NO CHROMIUM: the browser tests will be skipped; install it and run again" >&2
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .cache $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # What a user runs, then what a developer adds: one environment, filled in two steps.
 $(VENV)/product: pyproject.toml constraints.txt
@@ -70,6 +73,13 @@ $(VENV)/product: pyproject.toml constraints.txt
 	@echo "installing into $(VENV) …"
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --editable '.[cli]'
+	@touch $@
+
+# A tracking server for the loader's tests: an environment of its own, as it pins other versions.
+$(MLFLOW): constraints-mlflow.txt
+	@echo "installing an MLflow server for the tests …"
+	@test -x $(@D)/pip || $(PYTHON) -m venv $(MLFLOW:/bin/mlflow=)
+	@$(@D)/pip install --quiet --disable-pip-version-check --requirement constraints-mlflow.txt
 	@touch $@
 
 $(VENV)/dev: $(VENV)/product
