@@ -23,9 +23,9 @@ from taskonomy_warehouse.selection.results import (
     write_taxonomies,
 )
 from taskonomy_warehouse.selection.settings import Settings, TransferCost
-from taskonomy_warehouse.selection.solve import solve_taxonomies
+from taskonomy_warehouse.selection.solve import no_worse_than, solve_taxonomies
 from taskonomy_warehouse.selection.solvers import SolverFailed, SolverName
-from taskonomy_warehouse.selection.taxonomy import order_limit
+from taskonomy_warehouse.selection.taxonomy import Taxonomy, order_limit
 from taskonomy_warehouse.warehouse import audits, reading, sql
 
 TRIPLE = 3
@@ -78,6 +78,26 @@ def test_a_stopped_solve_is_feasible_with_an_honest_gap(solver: SolverName) -> N
 def test_no_answer_in_time_is_said() -> None:
     with pytest.raises(SolverFailed, match="raise --time-limit"):
         solve_taxonomies(hard_problem(40), [13.0], ["all"], time_limit=0.001)
+
+
+def test_a_stopped_solve_is_no_worse_than_a_smaller_budget() -> None:
+    small = Taxonomy(
+        budget=3, max_order="1", status="optimal", solver="cbc", seconds=1,
+        objective=2.0, bound=2.0, cost=3.0, sources=("a",),
+    )  # fmt: skip
+    stopped = replace(
+        small, budget=4, status="feasible", objective=1.5, bound=3.0, cost=4.0, sources=("b",)
+    )
+    kept = no_worse_than(small, stopped)
+    assert (kept.budget, kept.status, kept.objective, kept.bound) == (4, "feasible", 2.0, 3.0)
+    assert (kept.cost, kept.sources, kept.gap) == (3.0, ("a",), 0.5)
+    better = replace(stopped, objective=2.5)
+    dearer = replace(small, cost=5.0)
+    proven = replace(stopped, status="optimal", bound=1.5)
+    assert no_worse_than(small, better) is better
+    assert no_worse_than(dearer, stopped) is stopped
+    assert no_worse_than(small, proven) is proven
+    assert no_worse_than(None, stopped) is stopped
 
 
 def executable(tmp_path: Path, script: str) -> Path:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -92,6 +93,7 @@ def _sweep_budgets(
 ) -> Iterator[Taxonomy]:
     reduced = undominated(problem)
     model = create_taxonomy_model(reduced) if all(reduced.by_target.values()) else None
+    best: Taxonomy | None = None
     for budget in budgets:
         started = time.perf_counter()
         answer = Answer(status="infeasible", bound=None)
@@ -111,7 +113,29 @@ def _sweep_budgets(
             )
         else:
             chosen = chosen_transfers(model, reduced)
-            yield _taxonomy(reduced, chosen, budget, max_order, answer, solver.label, seconds)
+            found = _taxonomy(reduced, chosen, budget, max_order, answer, solver.label, seconds)
+            best = no_worse_than(best, found)
+            yield best
+
+
+def no_worse_than(earlier: Taxonomy | None, found: Taxonomy) -> Taxonomy:
+    """Return the taxonomy found, its choice replaced by an earlier one that is better and fits.
+
+    A solve that was stopped may hold less than a smaller budget's; what that one chose is feasible
+    here too.
+    """
+    if found.status == "optimal" or earlier is None or earlier.cost is None:
+        return found
+    fits = earlier.cost <= found.budget and (earlier.objective or 0) > (found.objective or 0)
+    if not fits:
+        return found
+    return replace(
+        found,
+        objective=earlier.objective,
+        cost=earlier.cost,
+        sources=earlier.sources,
+        transfers=earlier.transfers,
+    )
 
 
 def _taxonomy(
