@@ -2,7 +2,7 @@
 
     python benchmarks/loader.py [--targets 6] [--transfers 136] [--images 54514]
 
-All fill the same table ``trial_loss`` of a new warehouse on disk and end with a checkpoint. The bare
+All fill the same table ``trial_loss`` of a new warehouse on disk, checkpoint included. The bare
 INSERT runs as DuckDB is set by default; tuned, with the order of rows set free, as the loader does.
 The ratio that is wanted is against the first; the one against the second says what checking costs.
 Every file and row is checked, and what trials say of themselves is written. Prints JSON: rates by
