@@ -249,7 +249,7 @@ def test_what_goes_wrong_while_counting_ahead_is_raised_and_what_was_written_sta
     declare_study(connection)
     for target in ("a", "b", "c"):
         add_losses(connection, random_losses(3, 20, 20), target=target)
-    read = win_rates.read_entrants
+    read = loss_matrix.read_entrants
 
     def broken(connection: Any, study: str, target: str, **options: Any) -> Any:
         if target == "b":
