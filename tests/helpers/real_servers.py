@@ -1,5 +1,6 @@
 """Real servers on this machine's loopback, each on ports of its own, ended by its process."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,10 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -25,22 +28,30 @@ def program(name: str, variable: str) -> str | None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports nobody listens on; below those that connections of this machine get."""
-    sockets = []
-    for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        probe = socket.socket()
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.close()
-            continue
-        sockets.append(probe)
-        if len(sockets) == count:
+    """Return ports nobody listens on; below those that connections of this machine get.
+
+    Each is claimed by a lock on a file until this process ends: a port that is only tried would
+    be given to another test process too, before the server takes it.
+    """
+    ports: list[int] = []
+    for port in range(20_000, 32_000):
+        if len(ports) == count:
             break
-    ports = [probe.getsockname()[1] for probe in sockets]
-    for probe in sockets:
-        probe.close()
+        claim = (Path(tempfile.gettempdir()) / f"taskonomy-test-port-{port}").open("w")
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with closing(socket.socket()) as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        ports.append(port)
     return ports
+
+
+_claims: list[TextIO] = []
+"""Open until this process ends."""
 
 
 @contextmanager

@@ -69,6 +69,7 @@ def bootstrap(
     *,
     replicates: int = 200,
     seed: int = 0,
+    in_files: bool = False,
     threads: int | None = None,
     on_target: OnTarget = lambda _: None,
 ) -> None:
@@ -79,6 +80,7 @@ def bootstrap(
         study: a trained study.
         replicates: how often to resample.
         seed: the same seed, study and number give the same replicates.
+        in_files: read losses from the files that trials left, see `update_win_rates`.
         threads: threads that read and count; one per processor unless given.
         on_target: told every target after it is done.
 
@@ -94,7 +96,7 @@ def bootstrap(
     with transaction(connection):
         forget_error_bars(connection, study)
         for target in _ranked_targets(connection, study):
-            entrants = read_entrants(connection, study, target)
+            entrants = read_entrants(connection, study, target, in_files=in_files)
             drawn = weights[np.searchsorted(images, entrants.images)]
             blocks = loss_blocks(connection, entrants, threads)
             wins, both = resampled_counts(

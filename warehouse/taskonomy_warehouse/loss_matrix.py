@@ -1,4 +1,8 @@
-"""A target's losses as a matrix, networks × images, read from the warehouse in bounded memory."""
+"""A target's losses as a matrix, networks × images, read in bounded memory.
+
+They are read from table trial_loss, or straight from the files that trials left where a study's
+losses stay there (`taskonomyctl load --losses-stay`).
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +12,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from taskonomy_catalogue.records import LOSSES_FILE
+from taskonomy_warehouse.files import as_list
+
 Losses = NDArray[np.float32]
 """networks × images; NaN where a network has no loss for an image."""
 Counts = NDArray[np.int64]
@@ -15,7 +22,9 @@ Counts = NDArray[np.int64]
 BLOCK_BYTES = 256 << 20
 """Losses held at a time; a target with more is worked through in blocks of images."""
 ROWS_READ = 1 << 20
-"""Rows of trial_loss that one query brings, about: 16 MB."""
+"""Losses that one query brings, about: 16 MB."""
+MOST_RUNS = 8
+"""Runs of rows per network that are copied one by one; rows in more disorder are looked up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +36,35 @@ class Entrants:
     transfers: NDArray[np.int32]
     """Transfer ids, by rising trial."""
     trials: NDArray[np.int32]
-    """Trial of each transfer, rising."""
+    """Trial of each transfer, rising; where losses stay in files, the number of its file."""
+    files: tuple[str, ...]
+    """File of each transfer's losses, path or URI; none where they are in table trial_loss."""
     is_new: NDArray[np.bool_]
     """Whether a transfer has no win rate yet."""
     images: NDArray[np.uint64]
     """The target's held-out images, rising."""
 
 
-def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> Entrants:
-    """Return the networks of a target whose losses are here, baselines included."""
+def read_entrants(
+    connection: duckdb.DuckDBPyConnection, study: str, target: str, *, in_files: bool = False
+) -> Entrants:
+    """Return the networks of a target whose losses are here, baselines included.
+
+    Args:
+        connection: the warehouse.
+        study: a trained study.
+        target: one of its targets.
+        in_files: whether the losses are read from the files that trials left.
+    """
+    number, folder = "trial_id", "''"
+    losses = "trial USING (digest)"
+    if in_files:
+        number, folder = "(row_number() OVER (ORDER BY digest) - 1)::INTEGER", "folder"
+        losses = "trial_result USING (study, transfer_id, digest)"
     rows = connection.execute(
-        "SELECT transfer_id, trial_id, transfer_id NOT IN "
+        f"SELECT transfer_id, {number} AS number, {folder} AS folder, transfer_id NOT IN "
         "(SELECT transfer_id FROM win_rate WHERE study = ? AND target = ?) AS is_new "
-        "FROM transfer JOIN trial USING (digest) WHERE study = ? AND target = ? ORDER BY trial_id",
+        f"FROM transfer JOIN {losses} WHERE study = ? AND target = ? ORDER BY number",
         [study, target, study, target],
     ).fetchnumpy()
     images = connection.execute(
@@ -50,7 +75,8 @@ def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str
         study=study,
         target=target,
         transfers=np.asarray(rows["transfer_id"]),
-        trials=np.asarray(rows["trial_id"]),
+        trials=np.asarray(rows["number"]),
+        files=tuple(f"{folder}/{LOSSES_FILE}" for folder in rows["folder"]) if in_files else (),
         is_new=np.asarray(rows["is_new"]),
         images=np.asarray(images["image_id"]),
     )
@@ -68,7 +94,7 @@ def loss_blocks(
     at_a_time = max(1, BLOCK_BYTES // (4 * max(1, len(entrants.trials))))
     for start in range(0, len(entrants.images), at_a_time):
         block = slice(start, min(start + at_a_time, len(entrants.images)))
-        yield block, _read(connection, entrants.trials, entrants.images[block], threads)
+        yield block, _read(connection, entrants, entrants.images[block], threads)
 
 
 def place_losses(
@@ -93,47 +119,72 @@ def place_losses(
         losses: networks × images, written to.
     """
     starts = np.flatnonzero(np.diff(trials, prepend=-1))
+    if len(starts) > MOST_RUNS * len(row_trials):
+        _place_anywhere(trials, images, values, row_trials, column_images, losses)
+        return
     for start, stop in zip(starts, [*starts[1:], len(trials)], strict=True):
+        run, first = images[start:stop], int(np.searchsorted(column_images, images[start]))
         row = np.searchsorted(row_trials, trials[start])
-        if row == len(row_trials) or row_trials[row] != trials[start]:
-            continue
-        run, loss = images[start:stop], values[start:stop]
-        first = int(np.searchsorted(column_images, run[0]))
         gapless = slice(first, first + len(run))
-        if np.array_equal(column_images[gapless], run):
-            losses[row, gapless] = loss
+        if row_trials[row % len(row_trials)] == trials[start] and np.array_equal(
+            column_images[gapless], run
+        ):
+            losses[row, gapless] = values[start:stop]
         else:
-            column = np.searchsorted(column_images, run)
-            column[column == len(column_images)] = 0
-            known = column_images[column] == run
-            losses[row, column[known]] = loss[known]
+            part = slice(start, stop)
+            _place_anywhere(trials[part], run, values[part], row_trials, column_images, losses)
+
+
+def _place_anywhere(
+    trials: NDArray[np.int32],
+    images: NDArray[np.uint64],
+    values: Losses,
+    row_trials: NDArray[np.int32],
+    column_images: NDArray[np.uint64],
+    losses: Losses,
+) -> None:
+    """Look up the place of every row; arguments as `place_losses`."""
+    row = np.searchsorted(row_trials, trials) % len(row_trials)
+    column = np.searchsorted(column_images, images) % len(column_images)
+    known = (row_trials[row] == trials) & (column_images[column] == images)
+    losses[row[known], column[known]] = values[known]
 
 
 def _read(
     connection: duckdb.DuckDBPyConnection,
-    trials: NDArray[np.int32],
+    entrants: Entrants,
     images: NDArray[np.uint64],
     threads: int,
 ) -> Losses:
-    """Return networks × images. A few trials are read at a time, so that rows never pile up."""
-    losses = np.full((len(trials), len(images)), np.nan, np.float32)
+    """Return networks × images. A few networks are read at a time, so that rows never pile up."""
+    losses = np.full((len(entrants.trials), len(images)), np.nan, np.float32)
     at_a_time = max(1, ROWS_READ // len(images))
-    parts = [slice(k, k + at_a_time) for k in range(0, len(trials), at_a_time)]
+    parts = [slice(k, k + at_a_time) for k in range(0, len(losses), at_a_time)]
 
     def read(part: slice) -> None:
-        listed = ", ".join(map(str, trials[part].tolist()))
+        trials = entrants.trials[part]
         rows = (
             connection.cursor()
             .execute(
-                "SELECT trial_id, image_id, loss FROM trial_loss "
-                f"WHERE trial_id IN ({listed}) AND image_id BETWEEN ? AND ?",
+                f"{_losses_of(trials, entrants.files[part])} WHERE image_id BETWEEN ? AND ?",
                 [int(images[0]), int(images[-1])],
             )
             .fetchnumpy()
         )
         trial, image, loss = (np.asarray(rows[c]) for c in ("trial_id", "image_id", "loss"))
-        place_losses(trial, image, loss, trials[part], images, losses[part])
+        place_losses(trial, image, loss, trials, images, losses[part])
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(read, parts))
     return losses
+
+
+def _losses_of(trials: NDArray[np.int32], files: tuple[str, ...]) -> str:
+    """Return a query of some trials' losses, to which a condition on the images can be added."""
+    if files:
+        return (
+            f"SELECT ({trials[0]} + file_index)::INTEGER AS trial_id, image_id, loss "
+            f"FROM read_parquet({as_list(list(files))})"
+        )
+    listed = ", ".join(map(str, trials.tolist()))
+    return f"SELECT trial_id, image_id, loss FROM (FROM trial_loss WHERE trial_id IN ({listed}))"

@@ -8,10 +8,11 @@ Memory stays bounded: one target's losses are held at a time, and of these a blo
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -25,6 +26,7 @@ FEW = 4
 
 OnTarget = Callable[[str], None]
 """Is told the name of a target that is done."""
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +45,22 @@ def update_win_rates(
     connection: duckdb.DuckDBPyConnection,
     study: str,
     *,
+    in_files: bool = False,
     threads: int | None = None,
     on_target: OnTarget = lambda _: None,
 ) -> int:
     """Compare every network that has losses and no win rates yet with all others of its target.
 
     Each target is one transaction, win rates and affinities together: stopped at any point, it
-    goes on where it was. Error bars that are there no longer fit and are dropped. To be called
-    outside a transaction, with the losses committed.
+    goes on where it was. Error bars that are there no longer fit and are dropped. While one target
+    is written, the next one's losses are read and counted. To be called outside a transaction,
+    with the losses committed.
 
     Args:
         connection: the warehouse, open to write.
         study: a trained study.
+        in_files: read losses from the files that trials left, as for a study whose losses stay
+            there; the connection is ready for them (`files.get_ready`).
         threads: threads that read and count; one per processor unless given.
         on_target: told the target after each one that changed.
 
@@ -65,10 +71,15 @@ def update_win_rates(
         NotFound: there is no such study.
     """
     require_study(connection, study)
+    threads = threads or os.cpu_count() or 1
     added = 0
-    for target in _targets_to_update(connection, study):
-        entrants = read_entrants(connection, study, target)
-        counts = _count_new(connection, entrants, threads or os.cpu_count() or 1)
+
+    def counted(target: str) -> tuple[Entrants, WinCounts]:
+        entrants = read_entrants(connection.cursor(), study, target, in_files=in_files)
+        return entrants, _count_new(connection, entrants, threads)
+
+    targets = _targets_to_update(connection, study, in_files)
+    for target, (entrants, counts) in one_ahead(counted, targets):
         with transaction(connection):
             _insert_counts(connection, entrants, counts)
             forget_error_bars(connection, study)
@@ -76,6 +87,17 @@ def update_win_rates(
         added += int(entrants.is_new.sum())
         on_target(target)
     return added
+
+
+def one_ahead(work: Callable[[str], _Made], items: Sequence[str]) -> Iterator[tuple[str, _Made]]:
+    """Yield each item with what is made of it, the next one being made in the meantime."""
+    with ThreadPoolExecutor(1) as ahead:
+        pending = [ahead.submit(work, item) for item in items[:1]]
+        for k, item in enumerate(items):
+            made = pending.pop().result()
+            if k + 1 < len(items):
+                pending.append(ahead.submit(work, items[k + 1]))
+            yield item, made
 
 
 def refresh_affinities(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> None:
@@ -141,13 +163,16 @@ def zero_counts(rows: int, transfers: int) -> WinCounts:
     return WinCounts(over=over, under=under, images=images)
 
 
-def _targets_to_update(connection: duckdb.DuckDBPyConnection, study: str) -> list[str]:
+def _targets_to_update(
+    connection: duckdb.DuckDBPyConnection, study: str, in_files: bool
+) -> list[str]:
     """Return the targets with a network that has losses and neither win rates nor affinity.
 
     A target's only network has no rival and never a win rate: its affinity says it was seen to.
     """
+    losses = "trial_result USING (study, transfer_id)" if in_files else "trial USING (digest)"
     rows = connection.execute(
-        "SELECT DISTINCT target FROM transfer SEMI JOIN trial USING (digest) "
+        f"SELECT DISTINCT target FROM transfer SEMI JOIN {losses} "
         "ANTI JOIN (FROM win_rate WHERE study = ?) USING (study, transfer_id) "
         "ANTI JOIN computed_affinity USING (study, transfer_id) "
         "WHERE study = ? ORDER BY target",

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from trained import add_losses, declare_study, make_schema
 
 from taskonomy_warehouse import loss_matrix, win_rates
+from taskonomy_warehouse.bootstrap import bootstrap
 from taskonomy_warehouse.kernels import count_wins
 from taskonomy_warehouse.loss_matrix import place_losses
 from taskonomy_warehouse.warehouse import audits, sql, writing
@@ -204,6 +205,76 @@ def test_a_block_of_images_at_a_time_gives_the_same(
     add_losses(connection, random_losses(5, 52, 10, missing=0.1))
     update_win_rates(connection, "s", threads=3)
     assert counted(connection) == oracle(connection)
+
+
+def leave_in_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Move every loss to the file that a trial leaves, as in a study whose losses stay there."""
+    trials = connection.execute("SELECT trial_id, digest FROM trial").fetchall()
+    for trial_id, digest in trials:
+        (folder / digest).mkdir()
+        connection.execute(
+            f"COPY (SELECT image_id, loss FROM trial_loss WHERE trial_id = {trial_id} "
+            f"ORDER BY image_id) TO '{folder / digest}/losses.parquet' (FORMAT parquet)"
+        )
+    connection.execute(
+        "INSERT INTO trial_result SELECT study, transfer_id, digest, 0, 'complete', 1, 1, 0, 0, 0, "
+        "TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-01', study, '', ? || '/' || digest, '{}' "
+        "FROM transfer",
+        [str(folder)],
+    )
+    connection.execute("DELETE FROM trial_loss")
+    connection.execute("DELETE FROM trial")
+
+
+def test_losses_that_stay_in_files_give_the_same(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loss_matrix, "ROWS_READ", 120)
+    declare_study(connection)
+    add_losses(connection, random_losses(7, 50, 18, missing=0.2))
+    add_losses(connection, random_losses(3, 40, 19), target="u")
+    expected = oracle(connection)
+    leave_in_files(connection, tmp_path)
+    assert update_win_rates(connection, "s") == 0
+    assert update_win_rates(connection, "s", in_files=True) == 10
+    assert counted(connection) == expected
+    assert connection.execute("SELECT count(*) FROM affinity").fetchall() == [(10,)]
+    bootstrap(connection, "s", replicates=2, in_files=True)
+    assert connection.execute("SELECT count(*) FROM affinity_ci").fetchall() == [(10,)]
+
+
+def test_what_goes_wrong_while_counting_ahead_is_raised_and_what_was_written_stays(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_study(connection)
+    for target in ("a", "b", "c"):
+        add_losses(connection, random_losses(3, 20, 20), target=target)
+    read = loss_matrix.read_entrants
+
+    def broken(connection: Any, study: str, target: str, **options: Any) -> Any:
+        if target == "b":
+            raise OSError("disk on fire")
+        return read(connection, study, target, **options)
+
+    monkeypatch.setattr(win_rates, "read_entrants", broken)
+    with pytest.raises(OSError, match="disk on fire"):
+        update_win_rates(connection, "s")
+    assert connection.execute("SELECT DISTINCT target FROM win_rate").fetchall() == [("a",)]
+    monkeypatch.undo()
+    assert update_win_rates(connection, "s") == 6
+    assert counted(connection) == oracle(connection)
+
+
+def test_rows_in_utter_disorder_find_their_place() -> None:
+    rng = np.random.default_rng(21)
+    losses = rng.random((4, 60)).astype(np.float32)
+    row, column = (m.ravel() for m in np.indices(losses.shape))
+    order = rng.permutation(len(row))
+    trials, images = np.arange(3, 7, dtype=np.int32), np.arange(100, 160, dtype=np.uint64)
+    found = np.full(losses.shape, np.nan, np.float32)
+    shuffled = (trials[row][order], images[column][order], losses.ravel()[order])
+    place_losses(*shuffled, trials, images, found)
+    np.testing.assert_array_equal(found, losses)
 
 
 def test_every_audit_passes_and_finds_what_is_tampered_with(

