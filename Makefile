@@ -36,8 +36,8 @@ demo-published: $(VENV)/product
 test: lint types chromium $(MLFLOW) ## install, then every test, lint and type check
 	$(PYTEST)
 
-check: lint types ## the fast loop: lint, types, tests without a browser
-	$(PYTEST) -m "not slow and not browser"
+check: lint types ## the fast loop: lint, types, tests without servers or a browser
+	$(PYTEST) -m "not slow and not browser and not s3 and not mlflow"
 
 lint: $(VENV)/dev ## style, formatting and the arrows between packages
 	$(BIN)/ruff check .
