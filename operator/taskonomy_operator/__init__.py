@@ -1,5 +1,5 @@
-"""The controller: one Study becomes Kubernetes Jobs, or processes on a laptop.
+"""The controller's place: what turns a Study into Kubernetes Jobs, or processes on a laptop.
 
-Plans and reconciles; `cluster` will be the only module that talks to the API server. Knows the
-catalogue, and neither the training jobs nor the warehouse.
+Knows the catalogue, and neither the training jobs nor the warehouse; the Kubernetes client may be
+imported by its module ``cluster`` alone. Nothing runs here in this version.
 """
