@@ -44,3 +44,24 @@ def solved_paper(paper_warehouse: Path, tmp_path_factory: pytest.TempPathFactory
         taxonomies = solve_taxonomies(problem, budgets, ["1", "4"], workers=2)
         write_taxonomies(opened, "paper", DEFAULT_SCENARIO, settings, taxonomies)
     return path
+
+
+SLOW_MODULES = {
+    "test_bootstrap.py",
+    "test_contents.py",
+    "test_pictures.py",
+    "test_random_taxonomies.py",
+    "test_rebuild.py",
+    "test_stability.py",
+    "test_win_rate_job.py",
+    "test_win_rates.py",
+    "test_write.py",
+}
+"""Modules that draw, resample or start processes throughout: above the ladder's first rung."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of a slow module."""
+    for item in items:
+        if item.path.name in SLOW_MODULES:
+            item.add_marker(pytest.mark.slow)
