@@ -61,6 +61,10 @@ VIEWS = (  # each after those it reads
 )
 MACROS = ("ahp",)
 
+WRITING_MEMORY = "1500MB"
+"""What DuckDB may hold while we write: it would keep all losses it has seen, up to 80 % of the
+machine, and past its limit it goes to disk. What numpy holds comes on top."""
+
 
 class WarehouseBusy(TaskonomyError):
     """Another process holds the warehouse open; the message says how to go on."""
@@ -206,7 +210,9 @@ def _connected(
         raise TaskonomyError(f"{path} cannot be opened as a warehouse: {error}") from error
     except duckdb.Error as error:
         raise TaskonomyError(f"{path} cannot be opened as a warehouse: {error}") from error
-    if read_only:
+    if not read_only:
+        connection.execute(f"SET memory_limit = '{WRITING_MEMORY}'")
+    else:
         if may_write:
             connection.execute("SET allowed_paths = [?]", [str(may_write)])
         connection.execute("SET enable_external_access = false")

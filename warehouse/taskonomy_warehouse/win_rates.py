@@ -61,7 +61,7 @@ def update_win_rates(
         study: a trained study.
         in_files: read losses from the files that trials left, as for a study whose losses stay
             there; the connection is ready for them (`files.get_ready`).
-        threads: threads that read and count; one per processor unless given.
+        threads: threads that count; one per processor unless given.
         on_target: told the target after each one that changed.
 
     Returns:
@@ -187,7 +187,7 @@ def _count_new(
     counts = zero_counts(int(entrants.is_new.sum()), len(entrants.transfers))
     # All of them as a slice: a view, so that the losses are not copied.
     new = slice(None) if entrants.is_new.all() else np.flatnonzero(entrants.is_new)
-    for _, losses in loss_blocks(connection, entrants, threads):
+    for _, losses in loss_blocks(connection, entrants):
         count_wins_of(new, losses, threads, counts)
     return counts
 
