@@ -190,7 +190,7 @@ def kernel(options: Any) -> Figures:
         ((target,),) = connection.execute("SELECT min(target) FROM transfer").fetchall()
         entrants = read_entrants(connection, study, target)
         threads = os.cpu_count() or 1
-        ((_, losses),) = loss_blocks(connection, entrants, threads)
+        ((_, losses),) = loss_blocks(connection, entrants)
         n, images = losses.shape
         compared = n * n * images
 

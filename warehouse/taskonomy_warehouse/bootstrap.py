@@ -81,7 +81,7 @@ def bootstrap(
         replicates: how often to resample.
         seed: the same seed, study and number give the same replicates.
         in_files: read losses from the files that trials left, see `update_win_rates`.
-        threads: threads that read and count; one per processor unless given.
+        threads: threads that count; one per processor unless given.
         on_target: told every target after it is done.
 
     Raises:
@@ -98,7 +98,7 @@ def bootstrap(
         for target in _ranked_targets(connection, study):
             entrants = read_entrants(connection, study, target, in_files=in_files)
             drawn = weights[np.searchsorted(images, entrants.images)]
-            blocks = loss_blocks(connection, entrants, threads)
+            blocks = loss_blocks(connection, entrants)
             wins, both = resampled_counts(
                 ((losses, drawn[block]) for block, losses in blocks),
                 len(entrants.transfers),

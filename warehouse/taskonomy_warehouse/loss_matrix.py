@@ -5,7 +5,6 @@ losses stay there (`taskonomyctl load --losses-stay`).
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
@@ -83,7 +82,7 @@ def read_entrants(
 
 
 def loss_blocks(
-    connection: duckdb.DuckDBPyConnection, entrants: Entrants, threads: int
+    connection: duckdb.DuckDBPyConnection, entrants: Entrants
 ) -> Iterator[tuple[slice, Losses]]:
     """Yield the losses of a target, block after block of its images, each within `BLOCK_BYTES`.
 
@@ -94,7 +93,7 @@ def loss_blocks(
     at_a_time = max(1, BLOCK_BYTES // (4 * max(1, len(entrants.trials))))
     for start in range(0, len(entrants.images), at_a_time):
         block = slice(start, min(start + at_a_time, len(entrants.images)))
-        yield block, _read(connection, entrants, entrants.images[block], threads)
+        yield block, _read(connection, entrants, entrants.images[block])
 
 
 def place_losses(
@@ -118,7 +117,8 @@ def place_losses(
         column_images: images of the matrix's columns, rising.
         losses: networks × images, written to.
     """
-    starts = np.flatnonzero(np.diff(trials, prepend=-1))
+    changes = np.flatnonzero(trials[1:] != trials[:-1]) + 1
+    starts = [0, *changes.tolist()] if len(trials) else []
     if len(starts) > MOST_RUNS * len(row_trials):
         _place_anywhere(trials, images, values, row_trials, column_images, losses)
         return
@@ -154,28 +154,20 @@ def _read(
     connection: duckdb.DuckDBPyConnection,
     entrants: Entrants,
     images: NDArray[np.uint64],
-    threads: int,
 ) -> Losses:
     """Return networks × images. A few networks are read at a time, so that rows never pile up."""
     losses = np.full((len(entrants.trials), len(images)), np.nan, np.float32)
     at_a_time = max(1, ROWS_READ // len(images))
-    parts = [slice(k, k + at_a_time) for k in range(0, len(losses), at_a_time)]
-
-    def read(part: slice) -> None:
+    cursor = connection.cursor()
+    for start in range(0, len(losses), at_a_time):
+        part = slice(start, start + at_a_time)
         trials = entrants.trials[part]
-        rows = (
-            connection.cursor()
-            .execute(
-                f"{_losses_of(trials, entrants.files[part])} WHERE image_id BETWEEN ? AND ?",
-                [int(images[0]), int(images[-1])],
-            )
-            .fetchnumpy()
-        )
+        rows = cursor.execute(
+            f"{_losses_of(trials, entrants.files[part])} WHERE image_id BETWEEN ? AND ?",
+            [int(images[0]), int(images[-1])],
+        ).fetchnumpy()
         trial, image, loss = (np.asarray(rows[c]) for c in ("trial_id", "image_id", "loss"))
         place_losses(trial, image, loss, trials, images, losses[part])
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(read, parts))
     return losses
 
 

@@ -61,6 +61,10 @@ VIEWS = (  # each after those it reads
 )
 MACROS = ("ahp",)
 
+WRITING_MEMORY = "1500MB"
+"""What DuckDB may hold while we write: it would keep all losses it has seen, up to 80 % of the
+machine, and past its limit it goes to disk. What numpy holds comes on top."""
+
 
 class WarehouseNotOpened(TaskonomyError):
     """What stands at the path is no warehouse this version can open; the message says why."""
@@ -253,7 +257,9 @@ def _connected(
                 "or close the client that has it open"
             ) from error
         raise _not_opened(path, str(error)) from error
-    if read_only:
+    if not read_only:
+        connection.execute(f"SET memory_limit = '{WRITING_MEMORY}'")
+    else:
         if may_write:
             connection.execute("SET allowed_paths = [?]", [str(may_write)])
         connection.execute("SET enable_external_access = false")

@@ -4,10 +4,11 @@ The rule. Two networks of a target are compared on the held-out images that both
 and the number of these is kept; lower is better, a tie counts half. All of it is exact counts.
 sql/oracles/win_rate.sql says the same in SQL; what is made of the counts is SQL (macro ahp).
 
-Memory stays bounded: one target's losses are held at a time, and of these a block of images.
+Memory stays bounded: few targets' losses are held at a time, and of these a block of images.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from taskonomy_warehouse.warehouse import require_study, transaction
 
 FEW = 4
 """So many new networks are compared by numpy: starting the compiled loops takes 0.4 s, once."""
+
+AHEAD = 2
+"""Targets that are read and counted while another is written: half of reading is one thread's."""
 
 OnTarget = Callable[[str], None]
 """Is told the name of a target that is done."""
@@ -53,7 +57,7 @@ def update_win_rates(
 
     Each target is one transaction, win rates and affinities together: stopped at any point, it
     goes on where it was. Error bars that are there no longer fit and are dropped. While one target
-    is written, the next one's losses are read and counted. To be called outside a transaction,
+    is written, the next ones' losses are read and counted. To be called outside a transaction,
     with the losses committed.
 
     Args:
@@ -61,7 +65,7 @@ def update_win_rates(
         study: a trained study.
         in_files: read losses from the files that trials left, as for a study whose losses stay
             there; the connection is ready for them (`files.get_ready`).
-        threads: threads that read and count; one per processor unless given.
+        threads: threads that count; one per processor unless given.
         on_target: told the target after each one that changed.
 
     Returns:
@@ -79,7 +83,7 @@ def update_win_rates(
         return entrants, _count_new(connection, entrants, threads)
 
     targets = _targets_to_update(connection, study, in_files)
-    for target, (entrants, counts) in one_ahead(counted, targets):
+    for target, (entrants, counts) in made_ahead(counted, targets):
         with transaction(connection):
             _insert_counts(connection, entrants, counts)
             forget_error_bars(connection, study)
@@ -89,15 +93,15 @@ def update_win_rates(
     return added
 
 
-def one_ahead(work: Callable[[str], _Made], items: Sequence[str]) -> Iterator[tuple[str, _Made]]:
-    """Yield each item with what is made of it, the next one being made in the meantime."""
-    with ThreadPoolExecutor(1) as ahead:
-        pending = [ahead.submit(work, item) for item in items[:1]]
-        for k, item in enumerate(items):
-            made = pending.pop().result()
-            if k + 1 < len(items):
-                pending.append(ahead.submit(work, items[k + 1]))
-            yield item, made
+def made_ahead(work: Callable[[str], _Made], items: Sequence[str]) -> Iterator[tuple[str, _Made]]:
+    """Yield each item with what is made of it, the next `AHEAD` being made in the meantime."""
+    with ThreadPoolExecutor(AHEAD) as pool:
+        made = deque((item, pool.submit(work, item)) for item in items[:AHEAD])
+        for k in range(len(items)):
+            item, future = made.popleft()
+            result = future.result()
+            made.extend((each, pool.submit(work, each)) for each in items[k + AHEAD :][:1])
+            yield item, result
 
 
 def refresh_affinities(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> None:
@@ -187,7 +191,7 @@ def _count_new(
     counts = zero_counts(int(entrants.is_new.sum()), len(entrants.transfers))
     # All of them as a slice: a view, so that the losses are not copied.
     new = slice(None) if entrants.is_new.all() else np.flatnonzero(entrants.is_new)
-    for _, losses in loss_blocks(connection, entrants, threads):
+    for _, losses in loss_blocks(connection, entrants):
         count_wins_of(new, losses, threads, counts)
     return counts
 
