@@ -131,7 +131,7 @@ class Data(SpecModel):
 class Model(SpecModel):
     """The networks; their shapes are in the paper's supplementary material."""
 
-    encoder: Literal["resnet50", "resnet18", "tiny"] = "resnet50"
+    encoder: Literal["resnet50", "resnet18", "resnet-tiny"] = "resnet50"
     """Encoder of task-specific networks: the paper's, a lighter one, or one for a laptop."""
     decoder: Literal["paper", "tiny"] = "paper"
     """Decoder of every network: the paper's, or one for a laptop."""

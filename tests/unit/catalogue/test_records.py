@@ -131,7 +131,7 @@ def test_a_best_guess_depends_on_labels_alone() -> None:
 
 
 OTHERS: dict[str, Study] = {
-    "another encoder": small_study(model={"encoder": "tiny"}),
+    "another encoder": small_study(model={"encoder": "resnet-tiny"}),
     "other seeds": small_study(training={"transfer": {"seeds": [3]}}),
     "larger images": small_study(model={"imageSize": 512}),
     "other data": small_study(data={"dataset": "s3://rooms/v2"}),

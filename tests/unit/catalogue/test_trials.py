@@ -293,12 +293,12 @@ def test_with_several_seeds_transfers_start_from_the_first_encoders() -> None:
 def test_random_projections_are_known_by_architecture_and_seed() -> None:
     known = {
         untrained_encoder_digest(encoder, seed)
-        for encoder in ("resnet50", "tiny")
+        for encoder in ("resnet50", "resnet-tiny")
         for seed in (0, 1)
     }
     assert len(known) == 4
-    written = b'{"encoder":"tiny","kind":"untrained","seed":1}'
-    assert untrained_encoder_digest("tiny", 1) == hashlib.sha256(written).hexdigest()
+    written = b'{"encoder":"resnet-tiny","kind":"untrained","seed":1}'
+    assert untrained_encoder_digest("resnet-tiny", 1) == hashlib.sha256(written).hexdigest()
 
 
 # --- digests -----------------------------------------------------------------------------------
@@ -408,7 +408,7 @@ CHANGES: dict[str, object] = {
     "encoders.0.task": "depth",
     "encoders.0.digest": "c" * 64,
     "encoders.1.initial_seed": 1,
-    "model.encoder": "tiny",
+    "model.encoder": "resnet-tiny",
     "model.decoder": "tiny",
     "model.image_size": 128,
     "optimiser.epochs": 31,
