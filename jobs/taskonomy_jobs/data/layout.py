@@ -264,7 +264,7 @@ def view_file(domain: Domain, point: int, view: int | str, stem: str | None = No
 def domain_folder(
     root: Path, layout: Layout, building: str, domain: Domain, folder: str | None = None
 ) -> Path:
-    """Return the folder of one building's files of a domain; without `folder` where it is written."""
+    """Return the folder of a building's files of a domain; without `folder` the one written."""
     name = folder or domain.folders[0]
     if layout == "taskonomy":
         return root / building / name
