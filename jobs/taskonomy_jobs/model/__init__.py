@@ -1,0 +1,1 @@
+"""Networks: encoders, decoders, the readout of transfers, and what trials put together."""

@@ -1,0 +1,118 @@
+"""What encoders and decoders are made of: convolutions with norms, keyed dropout, first weights.
+
+A *style* is how layers are normalised. `batch` is the paper's. `group` needs no running statistics
+and treats every example alone, so that stacked networks (`torch.func.vmap`) and several processes
+compute what one network in one process does.
+"""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Style = Literal["batch", "group"]
+
+SLOPE = 0.2
+"""Slope of the leaky rectifier below zero, in every decoder (supplementary material)."""
+_GROUP = 8
+"""Channels normalised together in style `group`."""
+
+
+def norm(channels: int, style: Style) -> nn.Module:
+    """Return the normalisation of a feature map."""
+    if style == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(max(1, channels // _GROUP), channels)
+
+
+def convolution(channels: int, out: int, style: Style, *, stride: int = 1) -> nn.Sequential:
+    """Return a 3×3 convolution, its norm and a leaky rectifier."""
+    conv = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
+    return nn.Sequential(conv, norm(out, style), nn.LeakyReLU(SLOPE))
+
+
+def doubling(channels: int, out: int, style: Style) -> nn.Sequential:
+    """Return a 4×4 transposed convolution that doubles the side, its norm and a leaky rectifier.
+
+    The kernel is a multiple of the stride, so that every pixel gets as many terms as its neighbour.
+    """
+    conv = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=False)
+    return nn.Sequential(conv, norm(out, style), nn.LeakyReLU(SLOPE))
+
+
+class Fit(nn.Module):
+    """Bring a feature map to a square of a given side, where strides alone do not.
+
+    Larger maps are averaged, smaller ones repeated or interpolated; one of that side is left alone.
+    """
+
+    def __init__(self, side: int, *, smooth: bool = False) -> None:
+        super().__init__()
+        self.side, self.smooth = side, smooth
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, C, side, side)."""
+        size = (self.side, self.side)
+        if features.shape[-2:] == size:
+            return features
+        if min(features.shape[-2:]) > self.side and not self.smooth:
+            return nn.functional.adaptive_avg_pool2d(features, size)
+        mode = "bilinear" if self.smooth else "nearest-exact"
+        return nn.functional.interpolate(features, size, mode=mode)
+
+
+class KeyedDropout(nn.Module):
+    """Dropout whose draws follow from a key alone, so that a resumed run draws the same.
+
+    The key is set before each training step by `key_dropout`; evaluation drops nothing.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.key: int | None = None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Drop a share of the features and scale up the rest, in training.
+
+        Raises:
+            RuntimeError: training without a key.
+        """
+        if not self.training or self.share == 0:
+            return features
+        if self.key is None:
+            raise RuntimeError("dropout has no key: call key_dropout(network, key) before the step")
+        generator = torch.Generator(features.device).manual_seed(self.key)
+        drawn = torch.rand(features.shape, generator=generator, device=features.device)
+        return features * (drawn >= self.share) / (1 - self.share)
+
+
+def key_dropout(network: nn.Module, key: int) -> None:
+    """Set the key of every dropout in a network for one step; networks without any are let be.
+
+    Args:
+        network: any network.
+        key: a 64-bit number that names the step, and the process where several share a batch;
+            layers draw from keys of their own derived from it.
+    """
+    layers = (module for module in network.modules() if isinstance(module, KeyedDropout))
+    for index, layer in enumerate(layers):
+        layer.key = (key * 0x9E3779B97F4A7C15 + index) % 2**63  # spreads neighbouring steps apart
+
+
+def initialise(network: nn.Module) -> None:
+    """Draw first weights that keep the features' variance (He et al. 2015), biases zero.
+
+    A transposed convolution of stride s adds up a kernel's s²-th part, which its fan-in says.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, SLOPE, nonlinearity="leaky_relu")
+        elif isinstance(module, nn.ConvTranspose2d):
+            fan = module.in_channels * math.prod(module.kernel_size) / math.prod(module.stride)
+            nn.init.normal_(module.weight, std=math.sqrt(2 / (1 + SLOPE**2) / fan))
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.ConvTranspose2d) and (
+            module.bias is not None
+        ):
+            nn.init.zeros_(module.bias)
