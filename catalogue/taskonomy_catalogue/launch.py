@@ -4,9 +4,10 @@
 what its exit code means; the events are the JSON lines of its standard output. `RankingLaunch` is
 the command line of the job that ranks sources between first and higher orders.
 
-A job carries one trial or several (a *pack*), one a line of its trials file. A trial of a pack that
-fails does not end the others. What a job has done is told by the `result.json` files it left and
-by nothing else; exit codes and events say why one is missing.
+A job carries one trial, or several, one a line of its trials file (a *pack*: transfers to one target
+of one order, or best guesses). A trial of a pack that fails does not end the others. What a job has
+done is told by the `result.json` files it left and by nothing else; exit codes and events say why
+one is missing.
 """
 
 import argparse
@@ -78,8 +79,11 @@ class CommandLine(BaseModel):
         return [f"--{name}={value}" for name, value in self if value]
 
     def command(self, python: str = sys.executable) -> list[str]:
-        """Return the whole command without torchrun: one process."""
-        return [python, "-m", self.MODULE, *self.arguments()]
+        """Return the whole command without torchrun: one process.
+
+        ``-P``: a file of the current folder is never taken for a module.
+        """
+        return [python, "-P", "-m", self.MODULE, *self.arguments()]
 
     @classmethod
     def parse(cls, words: Sequence[str] | None = None) -> Self:
@@ -135,7 +139,10 @@ class RankingLaunch(CommandLine):
     artifacts: str = Field(min_length=1)
     """Where trials leave their folders."""
     out: str = Field(min_length=1)
-    """File the ranking is written to."""
+    """File the ranking is added to (`rankings.RankingFile`)."""
+    targets: str = ""
+    """Ids of the targets to rank, separated by commas, with the transfers that are there; empty:
+    every target whose first-order transfers are all there."""
 
 
 # --- trials files ------------------------------------------------------------------------------

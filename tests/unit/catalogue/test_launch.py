@@ -54,14 +54,14 @@ STUDY = parse_study(
             tracking="sqlite:////tmp/m.db",
             job="s-1",
         ),
-        RankingLaunch(study="study.json", artifacts="out", out="ranking.json"),
+        RankingLaunch(study="study.json", artifacts="out", out="ranking.json", targets="a,b"),
     ],
     ids=["least", "strange words", "ranking"],
 )
 def test_a_command_line_reads_back_as_it_was_written(launch):
     words = launch.command(python="python")
-    assert words[:3] == ["python", "-m", launch.MODULE]
-    assert type(launch).parse(words[3:]) == launch
+    assert words[:4] == ["python", "-P", "-m", launch.MODULE]
+    assert type(launch).parse(words[4:]) == launch
 
 
 def test_trial_is_another_name_of_trials():
