@@ -4,10 +4,10 @@
 what its exit code means; the events are the JSON lines of its standard output. `RankingLaunch` is
 the command line of the job that ranks sources between first and higher orders.
 
-A job carries one trial, or several, one a line of its trials file (a *pack*: transfers to one target
-of one order, or best guesses). A trial of a pack that fails does not end the others. What a job has
-done is told by the `result.json` files it left and by nothing else; exit codes and events say why
-one is missing.
+A job carries one trial, or several, one a line of its trials file (a *pack*: transfers to one
+target of one order, or best guesses). A trial of a pack that fails does not end the others. What a
+job has done is told by the `result.json` files it left and by nothing else; exit codes and events
+say why one is missing.
 """
 
 import argparse
@@ -37,6 +37,10 @@ TRAIN_MODULE = "taskonomy_jobs.train"
 """What ``python -m`` or torchrun runs to train."""
 RANKING_MODULE = "taskonomy_warehouse.ranking"
 """What ``python -m`` runs to rank sources."""
+REPLAY_MODULE = "taskonomy_jobs.tracking"
+"""What ``python -m`` runs to send what jobs could not, while the tracking server was away."""
+TRACKING_BUFFER = "tracking-buffer.jsonl"
+"""File of a trial's folder that holds what the tracking server does not have yet."""
 
 
 class Exit(IntEnum):
@@ -143,6 +147,17 @@ class RankingLaunch(CommandLine):
     targets: str = ""
     """Ids of the targets to rank, separated by commas, with the transfers that are there; empty:
     every target whose first-order transfers are all there."""
+
+
+class ReplayLaunch(CommandLine):
+    """Send what the trials of an artifact root could not, while the tracking server was away."""
+
+    MODULE: ClassVar[str] = REPLAY_MODULE
+
+    artifacts: str = Field(min_length=1)
+    """Where trials leave their folders."""
+    tracking: str = Field(min_length=1)
+    """MLflow tracking URI."""
 
 
 # --- trials files ------------------------------------------------------------------------------

@@ -1,0 +1,443 @@
+"""A study run on this machine: the planner's answers made processes, their ends told to it.
+
+`run_study` takes over what an earlier run left (results, failures, jobs that outlived their
+runner), then starts what fits, watches, and writes down what came of it, until nothing is left or
+somebody stops it. Stopped in any way, even by kill -9, it goes on from there when run again: a job
+is in the journal before it is a process, and a trial is done when its `result.json` is there.
+
+The first Ctrl-C (or SIGTERM) lets jobs save and stop, the second ends them.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from taskonomy_catalogue.errors import InputRefused
+from taskonomy_catalogue.launch import (
+    RANKING_MODULE,
+    REPLAY_MODULE,
+    TRACKING_BUFFER,
+    TRAIN_MODULE,
+    Launch,
+    RankingLaunch,
+    ReplayLaunch,
+    trials_text,
+)
+from taskonomy_catalogue.study import Study
+from taskonomy_operator.endings import endings, ranking_ending
+from taskonomy_operator.journal import Ended, Forgiven, Record, Running, Starting, append
+from taskonomy_operator.local_processes import JobProcess, only_holder, send_stop, start
+from taskonomy_operator.log_tail import LogTail
+from taskonomy_operator.machine import Slots, boot
+from taskonomy_operator.observe import Known, OpenJob, Runner, is_locked, observe, runner_of
+from taskonomy_operator.packing import DEFAULT_PACK
+from taskonomy_operator.plan import Job
+from taskonomy_operator.retries import End
+from taskonomy_operator.status import LiveJob, Status, status_of
+from taskonomy_operator.study_folder import Run, StudyFolder, write_whole
+from taskonomy_operator.window import Window
+
+PYTHON = (sys.executable, "-P", "-m")
+"""``-P``: a file of the study's folder is never taken for a module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a run acts."""
+
+    slots: Slots
+    """How the machine is shared out."""
+    most_in_pack: int = DEFAULT_PACK
+    """Most trials in one job."""
+    retry_failed: bool = False
+    """Whether failures of earlier runs are forgiven."""
+    grace: float = 60.0
+    """Seconds that jobs have to save once they are told to stop."""
+    tick: float = 0.2
+    """Seconds between two looks at the jobs."""
+    trainer: Sequence[str] = (*PYTHON, TRAIN_MODULE)
+    """What trains; its options follow."""
+    ranker: Sequence[str] = (*PYTHON, RANKING_MODULE)
+    """What ranks."""
+    replayer: Sequence[str] = (*PYTHON, REPLAY_MODULE)
+    """What sends tracking records that are left over."""
+
+
+Show = Callable[[Status], None]
+"""Is told where the study stands, a few times a second."""
+
+
+def run_study(
+    folder: StudyFolder, study: Study, run: Run, settings: Settings, *, show: Show
+) -> Status:
+    """Run a study, or go on with it, and return where it stands at the end.
+
+    Args:
+        folder: its folder; made if it is not there.
+        study: what is asked, self-contained.
+        run: how it was submitted.
+        settings: how to act.
+        show: is told how it goes.
+
+    Raises:
+        AlreadyRuns: another process runs it.
+        OSError: the disk is full, or the folder cannot be written; jobs were told to stop.
+    """
+    folder.root.mkdir(parents=True, exist_ok=True)
+    me = Runner(
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        started=datetime.now(UTC),
+        slots=settings.slots.jobs,
+    )
+    with only_holder(folder.lock_file, me.model_dump_json(), f"study {study.name!r}"):
+        folder.keep(study, run)
+        if settings.retry_failed:
+            append(folder.journal_file, Forgiven())
+        runner = _LocalRun(observe(folder, most_in_pack=settings.most_in_pack), settings, show)
+        return runner.run()
+
+
+def cancel(folder: StudyFolder) -> int:
+    """Ask whatever runs a study to save and stop; return how many processes were asked.
+
+    Jobs that outlived their runner are asked themselves.
+
+    Raises:
+        NotFound: no such study was run here.
+    """
+    known = observe(folder)
+    runner = runner_of(folder)
+    if runner is not None:
+        return int(send_stop(runner.pid))
+    orphans = [_adopted(known, opened, slot=0) for opened in _alive(known)]
+    for orphan in orphans:
+        orphan.ask_to_stop()
+    return len(orphans)
+
+
+def start_detached(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
+    """Start a runner that goes on when its terminal is closed; what it says goes to a log."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+@dataclass(slots=True)
+class _LocalRun:
+    """One run of a study, from taking over to the last job's end."""
+
+    known: Known
+    settings: Settings
+    show: Show
+    _live: list[JobProcess] = field(default_factory=list)
+    _stops: int = 0
+    _stops_heeded: int = 0
+    _shown: float = 0.0
+
+    def run(self) -> Status:
+        with self._stop_signals():
+            try:
+                self._take_over()
+                while self._goes_on():
+                    self._start_next()
+                    self._tell()
+                    time.sleep(self.settings.tick)
+                    self._heed_stops()
+                    self._look()
+            except BaseException:
+                self._leave_nothing_running()
+                raise
+            self._send_what_tracking_missed()
+        self._tell(at_once=True)
+        return self.status()
+
+    # --- the story's parts ---------------------------------------------------------------------
+
+    def _take_over(self) -> None:
+        """Adopt the jobs that outlived their runner; settle those that ended unseen."""
+        for opened in list(self.known.history.open.values()):
+            process = _adopted(self.known, opened, slot=len(self._live))
+            self.known.plan.saw_start(opened.job)
+            self._live.append(process)
+        self._look()
+
+    def _goes_on(self) -> bool:
+        if self._live:
+            return True
+        return not (self._stops or self._is_spent() or self.known.plan.is_over())
+
+    def _start_next(self) -> None:
+        if self._stops:
+            return
+        spec = self.known.study.spec
+        window = Window(jobs=self.settings.slots.jobs, gpu_hours=spec.gpu_hours)
+        free = window.free(len(self._live), self._spent_seconds())
+        for job in self.known.plan.next_jobs(free, time.time()):
+            self._start(job)
+
+    def _look(self) -> None:
+        """Tell the planner of results that came and of jobs that ended."""
+        for process in list(self._live):
+            over = process.is_over()  # before its log is read, so that nothing it said is missed
+            process.log.read()
+            for name in process.log.finished:
+                self._check(name)
+            if over:
+                self._live.remove(process)
+                self._settle(process)
+
+    def _heed_stops(self) -> None:
+        if self._stops > self._stops_heeded:
+            self._stops_heeded = self._stops
+            for process in self._live:
+                process.ask_to_stop() if self._stops == 1 else process.kill()
+            self._tell(at_once=True)
+        if self._stops > 1:  # they go on without us, and the next run takes them over
+            self._live = [process for process in self._live if not process.is_beyond_reach]
+        for process in self._live:
+            asked = process.asked_to_stop
+            if asked is not None and time.time() > asked + self.settings.grace:
+                process.kill()
+
+    def _tell(self, *, at_once: bool = False) -> None:
+        if at_once or time.monotonic() > self._shown + 0.5:
+            self._shown = time.monotonic()
+            self.show(self.status())
+
+    # --- one job -------------------------------------------------------------------------------
+
+    def _start(self, job: Job) -> None:
+        folder, run = self.known.folder, self.known.run
+        log = folder.log(job.name)
+        offset = log.stat().st_size if log.exists() else 0
+        self._write_down(
+            Starting(
+                job=job.name,
+                kind=job.kind,
+                digests=job.digests,
+                targets=job.targets,
+                log_offset=offset,
+                boot=boot(),
+            )
+        )
+        slot = min(set(range(len(self._live) + 1)) - {process.slot for process in self._live})
+        process = start(
+            job,
+            self._command(job),
+            log=log,
+            lock=folder.job_lock(job.name),
+            slot=slot,
+            folder=Path(run.folder),
+            environment=self.settings.slots.environment(slot),
+        )
+        self._live.append(process)
+        self.known.plan.saw_start(job)
+        self._write_down(Running(job=job.name, pid=process.pid or 0, started=process.started))
+
+    def _command(self, job: Job) -> list[str]:
+        folder, run = self.known.folder, self.known.run
+        if job.kind == "ranking":
+            ranking = RankingLaunch(
+                study=str(folder.study_file),
+                artifacts=str(folder.artifacts),
+                out=str(folder.ranking_file),
+                targets=",".join(job.targets),
+            )
+            return [*self.settings.ranker, *ranking.arguments()]
+        nodes = filter(None, map(self.known.plan.node, job.digests))
+        trials = folder.trials_file(job.name)
+        write_whole(trials, trials_text(node.trial for node in nodes))
+        launch = Launch(
+            trials=str(trials),
+            study=self.known.study.name,
+            dataset=run.dataset,
+            artifacts=str(folder.artifacts),
+            tracking=run.tracking,
+            job=job.name,
+        )
+        return [*self.settings.trainer, *launch.arguments()]
+
+    def _settle(self, process: JobProcess) -> None:
+        """Write down how a job ended, tell the planner, and clear its files away."""
+        process.clear_up()
+        process.log.read_all()
+        settle = self._settle_ranking if process.job.kind == "ranking" else self._settle_trials
+        settle(process)
+        for path in (process.lock, self.known.folder.trials_file(process.job.name)):
+            path.unlink(missing_ok=True)
+
+    def _settle_trials(self, process: JobProcess) -> None:
+        finished = [name for name in process.job.digests if self._check(name)]
+        unfinished = [name for name in process.job.digests if name not in set(finished)]
+        ends = endings(
+            unfinished,
+            in_job=len(process.job.digests),
+            code=process.code,
+            stopped=self._was_stopped(process),
+            failures=process.log.failures,
+            last_words=process.log.last_words,
+        )
+        self._end(process, ends, finished)
+
+    def _settle_ranking(self, process: JobProcess) -> None:
+        folder, plan = self.known.folder, self.known.plan
+        words = process.log.last_words
+        try:
+            ranking = folder.ranking(self.known.study)
+        except InputRefused as error:
+            ranking, words = {}, str(error)
+        for name in plan.saw_ranking(ranking):
+            self._check(name)
+        missing = [target for target in process.job.targets if target not in ranking]
+        stopped = self._was_stopped(process)
+        end = ranking_ending(missing, code=process.code, stopped=stopped, last_words=words)
+        self._end(process, {process.job.name: end} if end else {}, [])
+
+    def _end(self, process: JobProcess, ends: dict[str, End], finished: list[str]) -> None:
+        self._write_down(
+            Ended(
+                job=process.job.name,
+                seconds=process.seconds,
+                finished=tuple(finished),
+                ends=ends,
+            )
+        )
+
+    def _check(self, name: str) -> bool:
+        """Tell the planner if a trial has its result, and return whether it has."""
+        has_result = self.known.folder.has_result(name)
+        if has_result:
+            self.known.plan.saw_result(name)
+        return has_result
+
+    def _was_stopped(self, process: JobProcess) -> bool:
+        opened = self.known.history.open[process.job.name].starting
+        machine_went_down = process.process is None and opened.boot != boot()
+        return process.asked_to_stop is not None or process.log.saved or machine_went_down
+
+    def _write_down(self, record: Record) -> None:
+        append(self.known.folder.journal_file, record)
+        self.known.history.retell(record, self.known.plan)
+
+    # --- the rest ------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Return where the study stands."""
+        live = [_seen(process) for process in self._live]
+        return status_of(
+            self.known.plan,
+            live,
+            self.known.history.pace,
+            slots=self.settings.slots.jobs,
+            spent_seconds=self._spent_seconds(),
+            is_run=bool(self._live) or not (self._stops or self._is_spent()),
+            note=self._note(),
+        )
+
+    def _note(self) -> str:
+        if self._stops > 1:
+            return "ending jobs"
+        if self._stops:
+            saving = f"{len(self._live)} jobs save and stop; Ctrl-C again ends them at once"
+            return saving if self._live else "stopped; submit again to go on"
+        if self._is_spent() and not self.known.plan.is_over():
+            hours = self.known.study.spec.gpu_hours
+            return f"spec.gpuHours ({hours:g}) is used up: nothing more starts; raise it to go on"
+        return ""
+
+    def _spent_seconds(self) -> float:
+        now = time.time()
+        return self.known.history.spent_seconds + sum(now - p.began for p in self._live)
+
+    def _is_spent(self) -> bool:
+        window = Window(jobs=1, gpu_hours=self.known.study.spec.gpu_hours)
+        return window.is_spent(self._spent_seconds())
+
+    def _leave_nothing_running(self) -> None:
+        """On the way out of an error of ours: jobs save, and are ended if they do not."""
+        for process in self._live:
+            process.ask_to_stop()
+        until = time.time() + self.settings.grace
+        while time.time() < until and not all(process.is_over() for process in self._live):
+            time.sleep(self.settings.tick)
+        for process in self._live:
+            process.kill()
+
+    def _send_what_tracking_missed(self) -> None:
+        """Send what jobs could not, while the tracking server was away; try once."""
+        folder, tracking = self.known.folder, self.known.run.tracking
+        nodes = self.known.plan.nodes()
+        left = any((folder.artifacts / n.digest / TRACKING_BUFFER).exists() for n in nodes)
+        if not tracking or not left or self._stops > 1:
+            return
+        launch = ReplayLaunch(artifacts=str(folder.artifacts), tracking=tracking)
+        with (
+            folder.log(f"{folder.name}-tracking").open("ab") as log,
+            suppress(OSError, subprocess.TimeoutExpired),
+        ):
+            subprocess.run(
+                [*self.settings.replayer, *launch.arguments()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=self.settings.grace,
+                check=False,
+            )
+
+    @contextmanager
+    def _stop_signals(self) -> Iterator[None]:
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self._stops += 1
+
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, stop) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _adopted(known: Known, opened: OpenJob, slot: int) -> JobProcess:
+    """Return the process of a job that an earlier runner started."""
+    begun, running = opened.starting, opened.running
+    return JobProcess(
+        job=opened.job,
+        log=LogTail(known.folder.log(begun.job), begun.log_offset),
+        lock=known.folder.job_lock(begun.job),
+        began=begun.time.timestamp(),
+        slot=slot,
+        pid=running.pid if running else None,
+        started=running.started if running else None,
+    )
+
+
+def _alive(known: Known) -> Iterator[OpenJob]:
+    for opened in known.history.open.values():
+        if is_locked(known.folder.job_lock(opened.starting.job)):
+            yield opened
+
+
+def _seen(process: JobProcess) -> LiveJob:
+    return LiveJob(
+        name=process.job.name,
+        kind=process.job.kind,
+        digests=process.job.digests,
+        seconds=time.time() - process.began,
+        standings=process.log.standings,
+    )
