@@ -32,7 +32,7 @@ def both(
     target: Tensor,
     mask: Tensor | None = None,
     statistics: Statistics = PLAIN,
-) -> tuple[list[float], list[float]]:
+) -> tuple[object, object]:
     """Return training and comparison losses of a batch."""
     arguments = (task(name), prediction, target, mask, statistics)
     return training_loss(*arguments).tolist(), comparison_loss(*arguments).tolist()
