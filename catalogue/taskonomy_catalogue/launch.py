@@ -43,7 +43,7 @@ TRACKING_BUFFER = "tracking-buffer.jsonl"
 """File of a trial's folder that holds what the tracking server does not have yet."""
 
 STUDIES_FOLDER = "studies"
-"""Folder of an artifact root that studies run on this machine are kept in; no digest is called so."""
+"""Folder of an artifact root that studies run on this machine are kept in."""
 
 
 class Exit(IntEnum):
