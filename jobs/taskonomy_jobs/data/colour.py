@@ -77,4 +77,4 @@ def soft_bins(ab: Array) -> Array:
     weights = np.exp((distance.min(1, keepdims=True) - distance) / (2 * SIGMA**2))
     spread = np.zeros_like(square)
     np.put_along_axis(spread, nearest, weights / weights.sum(1, keepdims=True), axis=1)
-    return spread.T.reshape(len(ab_bins()), *ab.shape[1:]).astype(np.float32)
+    return np.ascontiguousarray(spread.T.reshape(len(ab_bins()), *ab.shape[1:]), np.float32)

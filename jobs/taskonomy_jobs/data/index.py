@@ -2,9 +2,9 @@
 
 Millions of files are feasible because a folder is listed with one `os.scandir` and no file is
 opened or asked for its size. Listings are kept per domain in the data set's cache folder; a
-building's is trusted as long as its folder's modification time is the one it had when it was
-listed, which adding, removing or renaming a file changes. A file overwritten in place changes no
-name, so it needs no new listing.
+building's is trusted as long as `Listing.changed` holds: the modification time of its folder,
+which adding, removing or renaming a file moves, or of its first or last file if that is later,
+which writing the data set anew in place moves.
 
 The *table of views* is every view that has an RGB image, sorted by building, point and view; a row
 of it is how everything else speaks of a view.
@@ -15,7 +15,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Listing:
     suffix: str
     """Their ending."""
     changed: int
-    """The folder's modification time when it was listed, ns."""
+    """The latest modification, ns, of the folder and of its first and last file."""
     others: int
     """Files in the folder that are not the domain's."""
     keys: Array
@@ -170,15 +170,12 @@ class Index:
         folder = domain_folder(
             self.root, self.layout, self.buildings[building], kind, listing.folder or None
         )
-        name = view_file(kind, point, view, listing.stem or None)
-        return folder / (
-            name if not listing.suffix else f"{name.rpartition('.')[0]}.{listing.suffix}"
-        )
+        return folder / _file_name(kind, listing, point, view)
 
     def points_with(self, domain: str, building: int) -> Array:
         """Return int64: the points of a building that have a file of their own in a domain."""
         keys = self.listings(domain)[building].keys
-        return keys[(keys & _ALL) == _ALL] >> _VIEW_BITS
+        return np.asarray(keys[(keys & _ALL) == _ALL] >> _VIEW_BITS)
 
     def name(self, row: int) -> str:
         """Return what a reader calls a view: building, point and view."""
@@ -222,7 +219,7 @@ def _listed(index: Index, domain: Domain) -> list[Listing]:
 
     with ThreadPoolExecutor(LISTERS) as pool:
         found = list(pool.map(listing, index.buildings))
-    new = {name: item for name, item in zip(index.buildings, found, strict=True)}
+    new = dict(zip(index.buildings, found, strict=True))
     if any(new[name] is not kept.get(name) for name in new):
         settled = time.time_ns() - SETTLED_NS
         _keep_listings(path, {n: item for n, item in new.items() if 0 < item.changed < settled})
@@ -236,13 +233,26 @@ def _building_listing(index: Index, domain: Domain, building: str, kept: Listing
             changed = folder.stat().st_mtime_ns
         except OSError:
             continue
-        if (kept.folder, kept.changed) == (name, changed):
+        if kept.folder == name and kept.changed == _touched(folder, domain, kept, changed):
             return kept
-        return _scanned(folder, name, domain, changed)
+        listing = _scanned(folder, name, domain)
+        return replace(listing, changed=_touched(folder, domain, listing, changed))
     return EMPTY
 
 
-def _scanned(folder: Path, name: str, domain: Domain, changed: int) -> Listing:
+def _touched(folder: Path, domain: Domain, listing: Listing, changed: int) -> int:
+    """Return the latest modification, ns, of a folder and of the ends of its listing."""
+    for key in {int(key) for key in listing.keys[[0, -1]]} if len(listing.keys) else ():
+        view = ALL_VIEWS if key & _ALL == _ALL else key & _ALL
+        name = _file_name(domain, listing, key >> _VIEW_BITS, view)
+        try:
+            changed = max(changed, folder.joinpath(name).stat().st_mtime_ns)
+        except OSError:
+            return -1  # it went away: list anew
+    return changed
+
+
+def _scanned(folder: Path, name: str, domain: Domain) -> Listing:
     by_form: dict[tuple[str, str], list[int]] = {}
     others = 0
     for entry in os.scandir(folder):
@@ -256,10 +266,17 @@ def _scanned(folder: Path, name: str, domain: Domain, changed: int) -> Listing:
         others += sum(len(keys) for form, keys in by_form.items() if form[1] != domain.suffix)
         by_form = {form: keys for form, keys in by_form.items() if form[1] == domain.suffix}
     if not by_form:
-        return Listing(name, "", "", changed, others, np.zeros(0, np.int64))
+        return replace(EMPTY, folder=name, others=others)
     form = min(by_form, key=lambda form: (-len(by_form[form]), domain.stems.index(form[0]), form))
     others += sum(len(keys) for other, keys in by_form.items() if other != form)
-    return Listing(name, *form, changed, others, np.array(sorted(by_form[form]), np.int64))
+    keys = np.array(sorted(by_form[form]), np.int64)
+    return Listing(name, form[0], form[1], 0, others, keys)
+
+
+def _file_name(domain: Domain, listing: Listing, point: int, view: int | str) -> str:
+    """Return a file's name as the listing's files are called, as written if it has none."""
+    name = view_file(domain, point, view, listing.stem or None)
+    return f"{name.rpartition('.')[0]}.{listing.suffix or domain.suffix}"
 
 
 _FIELDS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
@@ -279,7 +296,8 @@ def _kept(path: Path) -> dict[str, Listing]:
         keys = np.split(columns["keys"], ends[:-1])
         return {
             str(building): Listing(
-                *(make(columns[name][b]) for name, make in _FIELDS), np.asarray(keys[b], np.int64)
+                **{name: make(columns[name][b]) for name, make in _FIELDS},
+                keys=np.asarray(keys[b], np.int64),
             )
             for b, building in enumerate(columns["building"])
         }
@@ -294,4 +312,4 @@ def _keep_listings(path: Path, listings: dict[str, Listing]) -> None:
     columns["building"] = np.array(list(listings))
     columns["size"] = np.array([len(item.keys) for item in listings.values()])
     columns["keys"] = np.concatenate([item.keys for item in listings.values()])
-    keep(path, lambda file: np.savez(file, **columns))
+    keep(path, lambda file: np.savez(file, allow_pickle=False, **columns))

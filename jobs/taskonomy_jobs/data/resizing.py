@@ -50,7 +50,7 @@ def nearest(plane: Array, size: int) -> Array:
     rows, columns = (
         ((np.arange(size) + 0.5) * length / size).astype(np.intp) for length in plane.shape[-2:]
     )
-    return plane[..., rows[:, None], columns[None, :]]
+    return np.asarray(plane[..., rows[:, None], columns[None, :]])
 
 
 @lru_cache(maxsize=16)
@@ -60,4 +60,4 @@ def _shares(length: int, size: int) -> Array:
     start, end = edges[:-1, None], edges[1:, None]
     pixel = np.arange(length)[None, :]
     overlap = np.minimum(end, pixel + 1) - np.maximum(start, pixel)
-    return (np.maximum(overlap, 0) * (size / length)).astype(np.float32)
+    return np.asarray(np.maximum(overlap, 0) * (size / length), np.float32)
