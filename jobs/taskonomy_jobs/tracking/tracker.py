@@ -285,9 +285,7 @@ class _MlflowRun:
 
     def finish(self, result: Result) -> None:
         values, tags = ends(result)
-        time = int(result.finished_at.timestamp() * 1000)
-        line = {"event": "finished", "time": time, "step": result.steps}
-        self.put(line | {"values": values, "tags": tags})
+        self.put({"event": "finished", "values": values, "tags": tags})
 
     def fail(self, reason: str) -> None:
         self.put({"event": "failed", "tags": {"taskonomy.failure": reason[:5_000]}})

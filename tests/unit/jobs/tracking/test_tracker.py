@@ -51,7 +51,7 @@ def test_without_a_server_everything_waits_in_the_trials_folder(tmp_path: Path) 
     assert not tracker.close(0.5)
     header, metrics, image = kept
     assert Description.model_validate(header).name == TRIAL.title
-    assert metrics["values"] == {"train/loss": 0.5, "learning_rate": 1e-4}
+    assert metrics["values"] == {"train/loss": 0.5, "train/learning_rate": 1e-4}
     assert (image["name"], image["step"]) == ("held-out _ 1", 1)
     assert (tmp_path / digest(TRIAL) / image["file"]).read_bytes().startswith(b"\x89PNG")
     assert [line["event"] for line in lines(tmp_path)[3:]] == ["finished"]
