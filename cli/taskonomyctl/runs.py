@@ -174,6 +174,21 @@ def the_folder(option: str | None, name: str | None) -> StudyFolder:
     raise NotFound(f"{artifacts} holds {len(found)} studies; name one of {names}")
 
 
+def submitted_here(artifacts: str | None, name: str | None) -> StudyFolder | None:
+    """Return the study meant if it was submitted on this machine; None: it was not.
+
+    Args:
+        artifacts: artifact root; None: ./artifacts.
+        name: the study; None: the only one there is.
+    """
+    try:
+        found = submitted(artifacts_of(artifacts))
+    except TaskonomyError:  # a bucket: studies that ran elsewhere
+        return None
+    meant = [each for each in found if name in (None, each.name)]
+    return meant[0] if len(meant) == 1 else None
+
+
 def _study_here() -> Submission | None:
     """Return the study of ./study.yaml if there is a sound one, without a word about it."""
     try:
