@@ -89,6 +89,11 @@ class Gang:
         self.add_up([torch.zeros(1, device=self.device)])
 
 
+def lone_worker() -> Gang:
+    """Return a gang of one on the CPU."""
+    return Gang(torch.device("cpu"))
+
+
 @contextmanager
 def gathered() -> Iterator[Gang]:
     """Join the gang torchrun started, or be one alone; leave it at the end.

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import torch
 from torch import Tensor
 
 from taskonomy_catalogue.errors import TaskonomyError
@@ -16,7 +15,7 @@ from taskonomy_catalogue.launch import Finished, Started
 from taskonomy_catalogue.records import BestGuess
 from taskonomy_jobs.batches import Batch, Feed
 from taskonomy_jobs.best_guess import best_guess, guess_losses
-from taskonomy_jobs.distributed import Gang
+from taskonomy_jobs.distributed import lone_worker
 from taskonomy_jobs.evaluation import TOGETHER, Judgement, judgement
 from taskonomy_jobs.folders import TrialFolder
 from taskonomy_jobs.job import Job
@@ -69,9 +68,8 @@ def _judged(guess: BestGuess, lesson: Lesson, job: Job) -> Judgement:
     def judge(batch: Batch, _: Inputs) -> Tensor:
         return guess_losses(prediction, batch, lesson.statistics, guess.target)
 
-    alone = Gang(torch.device("cpu"))
     held_out = range(len(lesson.test))
-    return judgement([judge], lesson.test, lesson.inputs, alone, held_out, job.stop.obey)
+    return judgement([judge], lesson.test, lesson.inputs, lone_worker(), held_out, job.stop.obey)
 
 
 def _labels(feed: Feed, job: Job) -> Iterator[Batch]:

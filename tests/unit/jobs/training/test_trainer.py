@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
+from small_world import live_in
 
 from taskonomy_catalogue.launch import trials_text
 from taskonomy_catalogue.records import best_guesses, parse_result
@@ -82,12 +83,6 @@ def anew(world, name):
     return replace(world, root=world.root.parent / name)
 
 
-def open_in(world, monkeypatch):
-    from taskonomy_jobs import lessons
-
-    monkeypatch.setattr(lessons, "open_examples", world.open)
-
-
 def test_a_trial_learns_and_leaves_everything(world, tmp_path, small_study, capsys):
     (trial,) = of_kind(small_study(steps=30), "task-specific", "depth")
     assert run(world, tmp_path, [trial]) == 0
@@ -126,7 +121,7 @@ def test_stopped_and_resumed_is_bitwise_never_stopped(
     whole = left(world, trial)
 
     other = anew(world, "other")
-    open_in(other, monkeypatch)
+    live_in(other, monkeypatch.setattr)
     capsys.readouterr()
     assert run(other, tmp_path, [trial], stop_after=stopped) == "stopped"
     assert [event["step"] for event in events(capsys.readouterr().out, "saved")] == [stopped]
@@ -234,7 +229,7 @@ def test_parts_of_a_batch_add_up_to_the_whole(world, tmp_path, small_study, monk
     (trial,) = of_kind(small_study(steps=5), "task-specific", "depth")
     run(world, tmp_path, [trial])
     other = anew(world, "other")
-    open_in(other, monkeypatch)
+    live_in(other, monkeypatch.setattr)
     run(other, tmp_path, [trial], Settings(micro_batch=1))
     ours, theirs = left(world, trial)[1], left(other, trial)[1]
     assert [row["loss"] for row in theirs] == pytest.approx([row["loss"] for row in ours], rel=1e-5)
@@ -245,7 +240,7 @@ def test_a_batch_too_large_for_the_gpu_is_done_in_parts(world, tmp_path, small_s
     run(world, tmp_path, [trial], Settings(micro_batch=2))
     whole = left(world, trial)
     other = anew(world, "other")
-    open_in(other, monkeypatch)
+    live_in(other, monkeypatch.setattr)
     accumulate = trainer.Student.accumulate
 
     def limited(student, batch, *arguments):
