@@ -172,6 +172,11 @@ class Index:
         )
         return folder / _file_name(kind, listing, point, view)
 
+    def path_of_key(self, domain: str, building: int, key: int) -> Path:
+        """Return the path of a listed file, from its key in the listing."""
+        view = ALL_VIEWS if key & _ALL == _ALL else key & _ALL
+        return self.file(domain, building, key >> _VIEW_BITS, view)
+
     def points_with(self, domain: str, building: int) -> Array:
         """Return int64: the points of a building that have a file of their own in a domain."""
         keys = self.listings(domain)[building].keys

@@ -84,11 +84,13 @@ def jigsaw_permutations() -> Array:
     the first in lexicographic order. The first is the identity.
     """
     every = np.array(list(permutations(range(TILES))), np.int8)
+    columns = np.ascontiguousarray(every.T)
     chosen = [0]
-    nearest = np.full(len(every), TILES, np.int32)
-    total = np.zeros(len(every), np.int32)
+    nearest = np.full(len(every), TILES, np.int16)
+    total = np.zeros(len(every), np.int16)
     for _ in range(PERMUTATIONS - 1):
-        distance = (every != every[chosen[-1]]).sum(1, dtype=np.int32)
+        last = every[chosen[-1]]
+        distance = sum((c != t for c, t in zip(columns, last, strict=True)), np.int16(0))
         nearest = np.minimum(nearest, distance)
         total += distance
         chosen.append(int(np.argmax(nearest * (TILES * PERMUTATIONS + 1) + total)))
