@@ -15,7 +15,7 @@ from taskonomy_jobs.data import files
 from taskonomy_jobs.data.index import Index
 from taskonomy_jobs.data.layout import ALL_VIEWS, BOX_AXES, MatchFields, PointFields
 from taskonomy_jobs.data.skips import Unreadable
-from taskonomy_jobs.data.storage import cache_folder, keep
+from taskonomy_jobs.data.storage import cache_folder, keep_arrays, kept_arrays
 
 Array = np.ndarray[Any, Any]
 
@@ -183,13 +183,9 @@ def _numbers(content: Any, key: str, shape: tuple[int, ...], path: Path, within:
 
 
 def _kept(path: Path, changed: int) -> dict[str, Array] | None:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-        return columns if int(columns.pop("changed")) == changed else None
-    except Exception:  # noqa: BLE001 - a cache that cannot be read is made again
-        return None
+    columns = kept_arrays(path)
+    return columns if columns and int(columns.pop("changed")) == changed else None
 
 
 def _keep(path: Path, changed: int, columns: dict[str, Array]) -> None:
-    keep(path, lambda file: np.savez(file, allow_pickle=False, changed=changed, **columns))
+    keep_arrays(path, {"changed": np.array(changed), **columns})
