@@ -19,6 +19,7 @@ from taskonomyctl.commands.completion import completion
 from taskonomyctl.commands.data import data
 from taskonomyctl.commands.export import export
 from taskonomyctl.commands.import_ import import_
+from taskonomyctl.commands.infer import infer
 from taskonomyctl.commands.load import load
 from taskonomyctl.commands.logs import logs
 from taskonomyctl.commands.plan import plan
@@ -117,6 +118,7 @@ COMMANDS = (
     generalization,
     novel_task,
     taxonomy,
+    infer,
     sql,
     completion,
 )
