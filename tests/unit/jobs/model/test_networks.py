@@ -18,7 +18,7 @@ from taskonomy_jobs.model.networks import (
     create_network,
     create_source_encoder,
     images_seen,
-    output_range,
+    is_bounded,
 )
 
 TRAINED = [task for task in paper_dictionary() if task.is_trained]
@@ -104,7 +104,7 @@ def test_real_values_come_out_as_on_paper() -> None:
 
 
 def test_curvature_alone_is_not_bounded() -> None:
-    unbounded = [task.id for task in TRAINED if output_range(TrialTask.of(task)) == "unbounded"]
+    unbounded = [task.id for task in TRAINED if not is_bounded(TrialTask.of(task))]
     assert [name for name in unbounded if "image" in paper_dictionary()[name].output.kind] == [
         "curvature"
     ]
