@@ -207,7 +207,8 @@ class _LocalRun:
         if self._stops:
             return
         spec = self.known.study.spec
-        window = Window(jobs=self.settings.slots.jobs, gpu_hours=spec.gpu_hours)
+        jobs = min(self.settings.slots.jobs, spec.parallelism)
+        window = Window(jobs=jobs, gpu_hours=spec.gpu_hours)
         free = window.free(len(self._live), self._spent_seconds())
         for job in self.known.plan.next_jobs(free, time.time()):
             self._start(job)
