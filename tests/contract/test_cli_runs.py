@@ -15,7 +15,7 @@ from fake_run import HERE, FakeRun, environment
 from trial_results import study_document
 
 from taskonomy_catalogue.study import parse_study
-from taskonomy_operator.local import Settings
+from taskonomy_operator.local_commands import Settings
 from taskonomyctl.main import cli
 
 SPEC = {
