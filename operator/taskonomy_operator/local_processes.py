@@ -17,8 +17,10 @@ from pathlib import Path
 
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_operator.log_tail import LogTail
-from taskonomy_operator.observe import is_locked, process_start
+from taskonomy_operator.observe import OpenJob, is_locked, process_start
 from taskonomy_operator.plan import Job
+from taskonomy_operator.status import LiveJob
+from taskonomy_operator.study_folder import StudyFolder
 
 
 class AlreadyRuns(TaskonomyError):
@@ -46,6 +48,16 @@ class JobProcess:
     """When the kernel says it started."""
     asked_to_stop: float | None = None
     """When it was asked to stop, in seconds since the epoch."""
+
+    def seen(self) -> LiveJob:
+        """Return what can be seen of it from outside."""
+        return LiveJob(
+            name=self.job.name,
+            kind=self.job.kind,
+            digests=self.job.digests,
+            seconds=time.time() - self.began,
+            standings=self.log.standings,
+        )
 
     def is_over(self) -> bool:
         """Return whether the job has ended, whatever it left behind."""
@@ -146,6 +158,20 @@ def start(
         process=process,
         pid=process.pid,
         started=process_start(process.pid),
+    )
+
+
+def adopted(folder: StudyFolder, opened: OpenJob, slot: int) -> JobProcess:
+    """Return the process of a job that an earlier runner started, alive or not."""
+    begun, running = opened.starting, opened.running
+    return JobProcess(
+        job=opened.job,
+        log=LogTail(folder.log(begun.job), begun.log_offset),
+        lock=folder.job_lock(begun.job),
+        began=begun.time.timestamp(),
+        slot=slot,
+        pid=running.pid if running else None,
+        started=running.started if running else None,
     )
 
 

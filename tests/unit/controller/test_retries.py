@@ -1,5 +1,7 @@
 """The retry table, row by row: what an attempt's end does to the attempts that are left."""
 
+from typing import Any
+
 import pytest
 
 from taskonomy_operator.retries import MOST_INTERRUPTIONS, Attempts, End
@@ -15,7 +17,7 @@ PACK_CRASH = End(code=1, alone=False)
 PACK_BAD = End(code=64, alone=False)
 
 
-def after(*ends):
+def after(*ends: Any) -> Any:
     attempts = Attempts()
     for end in ends:
         attempts = attempts.after(end)
@@ -41,7 +43,7 @@ def after(*ends):
         pytest.param([PACK_CRASH, CRASH], 0, "never", id="alone it is"),
     ],
 )
-def test_verdict(ends, retries, verdict):
+def test_verdict(ends: Any, retries: Any, verdict: Any) -> None:
     assert after(*ends).verdict(retries) == verdict
 
 
@@ -58,15 +60,15 @@ def test_verdict(ends, retries, verdict):
         ([CRASH, STOPPED], 0),
     ],
 )
-def test_each_attempt_waits_longer(ends, seconds):
+def test_each_attempt_waits_longer(ends: Any, seconds: Any) -> None:
     assert after(*ends).wait() == seconds
 
 
-def test_each_pack_that_crashes_halves_the_next():
+def test_each_pack_that_crashes_halves_the_next() -> None:
     assert after(PACK_CRASH, PACK_CRASH, CRASH, PACK_CRASH).halvings == 3
 
 
-def test_a_stop_begins_the_count_of_interruptions_anew():
+def test_a_stop_begins_the_count_of_interruptions_anew() -> None:
     assert after(*[AGAIN] * MOST_INTERRUPTIONS, STOPPED, AGAIN).verdict(0) == "again"
 
 
@@ -81,5 +83,5 @@ def test_a_stop_begins_the_count_of_interruptions_anew():
         (UNSEEN, "ended unseen and left no result"),
     ],
 )
-def test_why_in_words(end, words):
+def test_why_in_words(end: Any, words: Any) -> None:
     assert after(end).why() == words
