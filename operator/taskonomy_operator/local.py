@@ -303,7 +303,8 @@ class _LocalRun:
         if self._stops > 1:
             return "ending jobs"
         if self._stops:
-            saving = f"{len(self._live)} jobs save and stop; Ctrl-C again ends them at once"
+            jobs = "1 job saves and stops" if len(self._live) == 1 else "jobs save and stop"
+            saving = f"{jobs}; Ctrl-C again ends all at once"
             return saving if self._live else "stopped; submit again to go on"
         if self._is_spent() and not self.known.plan.is_over():
             hours = self.known.study.spec.gpu_hours

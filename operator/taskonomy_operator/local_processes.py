@@ -15,9 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_operator.log_tail import LogTail
-from taskonomy_operator.observe import OpenJob, is_locked, process_start
+from taskonomy_operator.observe import OpenJob, Runner, is_locked, process_start
 from taskonomy_operator.plan import Job
 from taskonomy_operator.status import LiveJob
 from taskonomy_operator.study_folder import StudyFolder
@@ -223,4 +225,14 @@ def _locked(path: Path, what: str) -> int:
         said = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
     finally:
         os.close(descriptor)
-    raise AlreadyRuns(f"{what} runs already ({said or path}); wait for it, or cancel it first")
+    raise AlreadyRuns(f"{what} runs already{_who(said)}; wait for it, or cancel it first")
+
+
+def _who(said: str) -> str:
+    """Return who holds a lock, as far as its file says."""
+    try:
+        runner = Runner.model_validate_json(said)
+    except ValidationError:  # a job's lock says nothing
+        return ""
+    since = f", since {runner.started.astimezone():%d %b %H:%M}" if runner.started else ""
+    return f" (process {runner.pid} on {runner.host}{since})"

@@ -168,13 +168,21 @@ def test_a_ceiling_on_hours_stops_new_jobs_and_says_so(fake: FakeRun) -> None:
     assert done_once(fake) == 21
 
 
+def test_the_studys_own_parallelism_is_kept(fake: FakeRun) -> None:
+    seen: list[Any] = []
+    fake.run(small_study(parallelism=1, **ONE), pack=8, show=seen.append)
+    assert max(len({trial.job for trial in each.running}) for each in seen) == 1
+
+
 def test_only_one_process_runs_a_study(fake: FakeRun) -> None:
     fake.trains(**{"*": {"seconds": 1}})
     refused: list[Any] = []
 
     def try_a_second(_status: Any) -> None:
         if not refused:
-            with pytest.raises(AlreadyRuns, match="'rooms' runs already") as error:
+            with pytest.raises(
+                AlreadyRuns, match=rf"'rooms' runs already \(process {os.getpid()} on "
+            ) as error:
                 fake.run(small_study(**ONE))
             refused.append(error)
             fake.trains()
