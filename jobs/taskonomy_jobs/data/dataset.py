@@ -6,7 +6,7 @@ every image equally often, so throwing one out to keep another would gain nothin
 """
 
 import os
-from collections import deque
+from collections import Counter, deque
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock, local
@@ -30,8 +30,8 @@ MEMORY_MIB = 512
 """Decoded images that a process keeps, MiB; ``TASKONOMY_MEMORY_MIB`` says otherwise."""
 RECENT = 4
 """Images that each thread keeps besides, for the example it is at: image, label and mask."""
-LOOKED_AT = 100
-"""Images whose header is read, at most, to find the data set's image size."""
+LOOKED_AT = 15
+"""Images, evenly spread, whose header is read to find the data set's image size."""
 
 _LOG_DEPTH = (np.log1p(np.arange(65_536)) / np.log(2.0**16)).astype(np.float32)
 """By stored depth: log(1 + v) / log(2^16), in [0, 1]."""
@@ -52,22 +52,27 @@ class DataSet:
 
     @cached_property
     def side(self) -> int:
-        """Height and width of the data set's images: those of its first readable RGB image.
+        """Height and width of the data set's images: what most of a few RGB images have.
 
         Raises:
-            NotFound: none of the first hundred can be read.
+            NotFound: none of them can be read, or none is square.
         """
+        sides: Counter[int] = Counter()
         last: Unreadable | None = None
-        for row in range(min(len(self.index), LOOKED_AT)):
+        few = np.linspace(0, len(self.index) - 1, min(len(self.index), LOOKED_AT)).astype(int)
+        for path in (self.index.path("rgb", int(row)) for row in few):
             try:
-                width, height = files.image_size(self.index.path("rgb", row))
+                width, height = files.image_size(path)
             except Unreadable as error:
                 last = error
                 continue
             if width == height:
-                return width
-            last = Unreadable(self.index.path("rgb", row), f"is {width}×{height}, not square")
-        raise NotFound(f"{self.root}: no RGB image can be read; {last or 'there is none'}")
+                sides[width] += 1
+            else:
+                last = Unreadable(path, f"is {width}×{height}, not square")
+        if not sides:
+            raise NotFound(f"{self.root}: no RGB image can be read; {last or 'there is none'}")
+        return sides.most_common(1)[0][0]
 
     def check_size(self, size: int) -> None:
         """Make sure that images need not be enlarged.
