@@ -71,7 +71,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=os.environ | quiet, start_new_session=True
             )
-        until(lambda: http_status(f"{self.url}/health") == 200, 90)
+        until(lambda: http_status(f"{self.url}/health") == 200, 180)
 
     def signal(self, sign: signal.Signals) -> None:
         """Send a signal to the server and its workers, which are in a session of their own."""
@@ -353,7 +353,7 @@ def test_a_trial_killed_and_resumed_has_one_run_and_a_whole_curve(
             time.sleep(draw.uniform(0.3, 2.0))
             process.kill()
     with started(tracking, name, tmp_path, 4, 400) as process:
-        _, complaints = process.communicate(timeout=90)
+        _, complaints = process.communicate(timeout=180)
     assert process.returncode == 0, complaints.decode()
     assert_complete(tracking, name, 400)
 
@@ -366,7 +366,7 @@ def test_four_processes_at_once_make_one_sqlite_file(name: str, tmp_path: Path) 
         started(f"sqlite:///{file}", name, tmp_path, index, 100) for index, file in enumerate(files)
     ]
     for process in processes:
-        _, complaints = process.communicate(timeout=120)
+        _, complaints = process.communicate(timeout=240)
         assert process.returncode == 0, complaints.decode()
         assert complaints.decode() == ""
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
