@@ -6,13 +6,16 @@ losses stay there (`taskonomyctl load --losses-stay`).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.records import LOSSES_FILE
-from taskonomy_warehouse.files import as_list
+from taskonomy_warehouse.files import as_list, get_ready
+from taskonomy_warehouse.s3 import as_unreachable, is_about_server, is_s3
 
 Losses = NDArray[np.float32]
 """networks × images; NaN where a network has no loss for an image."""
@@ -38,30 +41,43 @@ class Entrants:
     """Trial of each transfer, rising; where losses stay in files, the number of its file."""
     files: tuple[str, ...]
     """File of each transfer's losses, path or URI; none where they are in table trial_loss."""
+    rows: Counts
+    """Losses that each transfer was loaded with."""
     is_new: NDArray[np.bool_]
     """Whether a transfer has no win rate yet."""
     images: NDArray[np.uint64]
     """The target's held-out images, rising."""
 
 
-def read_entrants(
-    connection: duckdb.DuckDBPyConnection, study: str, target: str, *, in_files: bool = False
-) -> Entrants:
+def losses_stay(connection: duckdb.DuckDBPyConnection, study: str) -> bool:
+    """Return whether losses of a study are in the files that trials left, and not in trial_loss."""
+    row = connection.execute(
+        "SELECT count(*) FROM trial_result ANTI JOIN trial USING (digest) WHERE study = ?", [study]
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> Entrants:
     """Return the networks of a target whose losses are here, baselines included.
 
     Args:
-        connection: the warehouse.
+        connection: the warehouse; if losses stay in their files, it is made ready to read them.
         study: a trained study.
         target: one of its targets.
-        in_files: whether the losses are read from the files that trials left.
+
+    Raises:
+        NotFound: the losses are on S3 and what reads from there is not installed.
     """
-    number, folder = "trial_id", "''"
+    number, folder, rows_of = "trial_id", "''", "trial.images"
     losses = "trial USING (digest)"
+    in_files = losses_stay(connection, study)
     if in_files:
+        rows_of = "trial_result.images"
         number, folder = "(row_number() OVER (ORDER BY digest) - 1)::INTEGER", "folder"
         losses = "trial_result USING (study, transfer_id, digest)"
     rows = connection.execute(
-        f"SELECT transfer_id, {number} AS number, {folder} AS folder, transfer_id NOT IN "
+        f"SELECT transfer_id, {number} AS number, {folder} AS folder, "
+        f"{rows_of} AS images, transfer_id NOT IN "
         "(SELECT transfer_id FROM win_rate WHERE study = ? AND target = ?) AS is_new "
         f"FROM transfer JOIN {losses} WHERE study = ? AND target = ? ORDER BY number",
         [study, target, study, target],
@@ -70,12 +86,15 @@ def read_entrants(
         "SELECT image_id FROM heldout_image WHERE study = ? AND target = ? ORDER BY image_id",
         [study, target],
     ).fetchnumpy()
+    files = tuple(f"{folder}/{LOSSES_FILE}" for folder in rows["folder"]) if in_files else ()
+    get_ready(connection, *files)
     return Entrants(
         study=study,
         target=target,
         transfers=np.asarray(rows["transfer_id"]),
         trials=np.asarray(rows["number"]),
-        files=tuple(f"{folder}/{LOSSES_FILE}" for folder in rows["folder"]) if in_files else (),
+        files=files,
+        rows=np.asarray(rows["images"]),
         is_new=np.asarray(rows["is_new"]),
         images=np.asarray(images["image_id"]),
     )
@@ -89,11 +108,31 @@ def loss_blocks(
     Yields:
         The positions in ``entrants.images``, and the losses there: networks × images, NaN where
         one is missing.
+
+    Raises:
+        InputRefused: a file of losses is gone, broken, or other than when it was loaded; only after
+            the last block is all of that known.
+        Unreachable: the server that has the files does not answer.
     """
     at_a_time = max(1, BLOCK_BYTES // (4 * max(1, len(entrants.trials))))
+    found = np.zeros(len(entrants.trials), np.int64)
     for start in range(0, len(entrants.images), at_a_time):
         block = slice(start, min(start + at_a_time, len(entrants.images)))
-        yield block, _read(connection, entrants, entrants.images[block])
+        losses = _read(connection, entrants, entrants.images[block])
+        if entrants.files:
+            found += losses.shape[1] - np.isnan(losses).sum(axis=1)
+        yield block, losses
+    if entrants.files:
+        _check_rows(entrants, found)
+
+
+def _check_rows(entrants: Entrants, found: Counts) -> None:
+    for k in np.flatnonzero(found != entrants.rows)[:1]:
+        reason = f"has {found[k]} losses of held-out images, and had {entrants.rows[k]} when it was"
+        raise InputRefused(entrants.files[k], f"{reason} loaded; {_AGAIN}")
+
+
+_AGAIN = "put it back, or build the study anew with `taskonomyctl load --rebuild`"
 
 
 def place_losses(
@@ -162,13 +201,30 @@ def _read(
     for start in range(0, len(losses), at_a_time):
         part = slice(start, start + at_a_time)
         trials = entrants.trials[part]
-        rows = cursor.execute(
-            f"{_losses_of(trials, entrants.files[part])} WHERE image_id BETWEEN ? AND ?",
-            [int(images[0]), int(images[-1])],
-        ).fetchnumpy()
+        rows = _rows(cursor, trials, entrants.files[part], images)
         trial, image, loss = (np.asarray(rows[c]) for c in ("trial_id", "image_id", "loss"))
         place_losses(trial, image, loss, trials, images, losses[part])
     return losses
+
+
+def _rows(
+    cursor: duckdb.DuckDBPyConnection,
+    trials: NDArray[np.int32],
+    files: tuple[str, ...],
+    images: NDArray[np.uint64],
+) -> dict[str, NDArray[Any]]:
+    """Return rows (trial, image, loss) of some trials between the first and the last image."""
+    try:
+        return cursor.execute(
+            f"{_losses_of(trials, files)} WHERE image_id BETWEEN ? AND ?",
+            [int(images[0]), int(images[-1])],
+        ).fetchnumpy()
+    except duckdb.Error as error:
+        if not files:
+            raise
+        if is_s3(files[0]) and is_about_server(error):
+            raise as_unreachable(files[0], error) from None
+        raise InputRefused("losses", f"{str(error).splitlines()[0]}; {_AGAIN}") from error
 
 
 def _losses_of(trials: NDArray[np.int32], files: tuple[str, ...]) -> str:
