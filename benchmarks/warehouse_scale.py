@@ -361,17 +361,11 @@ def _study(targets: int) -> Study:
 
 def _timed_load(options: Any, *, losses_stay: bool) -> Figures:
     parts: dict[str, float] = {}
-    path = _warehouse(options, losses_stay=losses_stay)
-    with _timed(win_rates, "update_win_rates", parts), _measured() as figures:
-        with writing(path) as connection:
-            found = find_in_artifacts(connection, str(_root(options)))
-            done = loading.load(
-                connection,
-                _study(options.targets),
-                found,
-                origin="study.yaml",
-                losses_stay=losses_stay,
-            )
+    path, study = _warehouse(options, losses_stay=losses_stay), _study(options.targets)
+    timed = _timed(win_rates, "update_win_rates", parts)
+    with timed, _measured() as figures, writing(path) as connection:
+        found = find_in_artifacts(connection, str(_root(options)))
+        done = loading.load(connection, study, found, origin="x.yaml", losses_stay=losses_stay)
     if done.refusals:
         raise SystemExit(f"refused: {done.refusals[0]}")
     of_win_rates = round(parts["update_win_rates"], 3)

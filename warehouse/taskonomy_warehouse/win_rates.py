@@ -118,28 +118,6 @@ def refresh_affinities(connection: duckdb.DuckDBPyConnection, study: str, target
     connection.execute("INSERT INTO computed_affinity FROM ahp(?, ?)", [study, target])
 
 
-def forget_transfers(
-    connection: duckdb.DuckDBPyConnection, study: str, transfers: Sequence[int]
-) -> None:
-    """Drop what was computed from transfers whose losses change or go, and error bars with it.
-
-    Their targets are brought up to date by the next `update_win_rates`; targets that only lost a
-    transfer are at once.
-    """
-    ids = list(transfers)
-    mentioned = "study = ? AND (list_contains(?, transfer_id) OR list_contains(?, rival_id))"
-    with transaction(connection):
-        targets = connection.execute(
-            "SELECT DISTINCT target FROM transfer "
-            "WHERE study = ? AND list_contains(?, transfer_id)",
-            [study, ids],
-        ).fetchall()
-        connection.execute(f"DELETE FROM win_rate WHERE {mentioned}", [study, ids, ids])
-        forget_error_bars(connection, study)
-        for (target,) in targets:
-            refresh_affinities(connection, study, target)
-
-
 def forget_error_bars(connection: duckdb.DuckDBPyConnection, study: str) -> None:
     """Drop a study's error bars: they belong to the networks that were there when computed."""
     for table in ("bootstrap", "replicate", "source_stability", "edge_stability"):

@@ -22,7 +22,7 @@ from taskonomy_warehouse.bootstrap import bootstrap
 from taskonomy_warehouse.kernels import count_wins
 from taskonomy_warehouse.loss_matrix import place_losses
 from taskonomy_warehouse.warehouse import audits, sql, writing
-from taskonomy_warehouse.win_rates import forget_transfers, update_win_rates
+from taskonomy_warehouse.win_rates import update_win_rates
 
 Floats = NDArray[np.float64]
 
@@ -181,19 +181,6 @@ def test_a_second_update_has_nothing_to_do(connection: duckdb.DuckDBPyConnection
     assert update_win_rates(connection, "s", on_target=told.append) == 0
     assert counted(connection) == before
     assert told == []
-
-
-def test_forgetting_a_transfer_leaves_the_others_and_it_can_come_back(
-    connection: duckdb.DuckDBPyConnection,
-) -> None:
-    declare_study(connection)
-    add_losses(connection, random_losses(4, 30, 9))
-    update_win_rates(connection, "s")
-    before = counted(connection)
-    forget_transfers(connection, "s", [2])
-    assert [row for row in before if 2 not in row[2:4]] == counted(connection)
-    update_win_rates(connection, "s")
-    assert counted(connection) == before
 
 
 def test_a_block_of_images_at_a_time_gives_the_same(

@@ -7,6 +7,7 @@ they were solved from what was wrong.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from taskonomy_catalogue.study import Study
+from taskonomy_warehouse.kept_losses import matrices_beside
 from taskonomy_warehouse.load.find import Findings
 from taskonomy_warehouse.load.loading import Loaded, Progress, load
 from taskonomy_warehouse.loss_matrix import losses_stay
@@ -112,6 +114,7 @@ def remove_leftovers(path: Path) -> None:
     """Remove the new file of a rebuild of this warehouse that was killed."""
     for file in (_fresh(path), path.with_name(f"{_fresh(path).name}.wal")):
         file.unlink(missing_ok=True)
+    shutil.rmtree(matrices_beside(_fresh(path)), ignore_errors=True)
 
 
 def _fresh(path: Path) -> Path:

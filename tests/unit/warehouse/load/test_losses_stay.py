@@ -14,6 +14,7 @@ from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.records import LOSSES_FILE
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import enumerate_trials
+from taskonomy_warehouse import kept_losses
 from taskonomy_warehouse.bootstrap import bootstrap
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load
@@ -106,8 +107,14 @@ def test_what_is_broken_is_refused_and_the_rest_is_computed(
 
 @pytest.mark.parametrize("change", ["gone", "broken", "fewer"])
 def test_a_file_that_changed_since_it_was_checked_is_named_and_nothing_is_written(
-    change: str, connection: Connection, artifacts: Artifacts, study: Study, stay: Stay
+    change: str,
+    connection: Connection,
+    artifacts: Artifacts,
+    study: Study,
+    stay: Stay,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(kept_losses, "MOST_BYTES", 0)
     *most, last = [t for t in trials_of(study) if t.target.id == "curvature"]
     for trial in most:
         artifacts.leave(trial)
