@@ -64,7 +64,10 @@ def solved_paper(paper_warehouse: Path, tmp_path_factory: pytest.TempPathFactory
 
 SLOW_MODULES = {
     "test_bootstrap.py",
+    "test_cli_keeping.py",
     "test_contents.py",
+    "test_evidence.py",
+    "test_optimum.py",
     "test_pictures.py",
     "test_random_taxonomies.py",
     "test_rebuild.py",

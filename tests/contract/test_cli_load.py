@@ -148,6 +148,7 @@ def test_a_request_is_refused_with_one_message(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_loads_at_the_same_time_take_turns(
     artifacts: Artifacts, command: Callable[..., list[str]], run: Run
 ) -> None:

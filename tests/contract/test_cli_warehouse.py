@@ -329,6 +329,7 @@ def completions(words: str, warehouse: Path) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.slow
 def test_tasks_complete_from_the_study_at_hand(run: Run, tmp_path: Path) -> None:
     (tmp_path / "tasks.toml").write_text(
         '[[task]]\nid = "wetness"\ntitle = "Wetness"\nloss = "l1"\n'
@@ -351,6 +352,7 @@ def test_tasks_complete_from_the_study_at_hand(run: Run, tmp_path: Path) -> None
     assert completions("taskonomyctl solve --exclude norm", warehouse) == ["normals"]
 
 
+@pytest.mark.slow
 def test_tasks_and_studies_complete(paper_warehouse: Path) -> None:
     assert completions("taskonomyctl solve --exclude norm", paper_warehouse) == ["normals"]
     assert completions("taskonomyctl solve --study pa", paper_warehouse) == ["paper"]

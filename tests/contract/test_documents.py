@@ -31,7 +31,9 @@ def commands(document: Path) -> list[tuple[str, list[str]]]:
     return found
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/queries.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", pytest.param("docs/queries.md", marks=pytest.mark.slow)]
+)
 def test_commands_print_what_the_document_shows(
     tmp_path: Path, taskonomyctl: Any, document: str
 ) -> None:

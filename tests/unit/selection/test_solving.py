@@ -294,6 +294,7 @@ def test_the_units_of_values_and_costs_do_not_matter(
     assert other.gap == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [2.0, 4.0])
 def test_solvers_agree_where_values_are_far_apart(
     paper: duckdb.DuckDBPyConnection, exponent: float

@@ -4,7 +4,7 @@ import json
 import random
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -129,7 +129,7 @@ def test_a_second_load_changes_nothing(
     assert content(connection) == before
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 2))])
 def test_trials_may_finish_in_any_order(
     seed: int, connection: Connection, artifacts: Artifacts, study: Study, loaded: Load
 ) -> None:
@@ -357,7 +357,16 @@ TWO_TASKS = small_study(
 )
 
 
-@pytest.mark.parametrize(("broken", "reason", "said"), BROKEN.values(), ids=BROKEN.keys())
+def one_of_each_reason_first() -> Iterator[Any]:
+    """Yield the cases; those whose reason an earlier case has met are slow."""
+    met: set[str] = set()
+    for name, (broken, reason, said) in BROKEN.items():
+        marks = [pytest.mark.slow] if reason in met else []
+        yield pytest.param(broken, reason, said, id=name, marks=marks)
+        met.add(reason)
+
+
+@pytest.mark.parametrize(("broken", "reason", "said"), one_of_each_reason_first())
 def test_refused_and_taken_in_once_put_right(
     broken: Break,
     reason: str,
