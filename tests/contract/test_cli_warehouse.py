@@ -253,6 +253,7 @@ SHELLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "code", "message"), SHELLS.values(), ids=SHELLS)
 def test_output_that_goes_nowhere(
     paper_warehouse: Path, script: str, code: int, message: str
@@ -263,6 +264,7 @@ def test_output_that_goes_nowhere(
     assert done.stderr.count("\n") == bool(message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_of_few_letters_gets_question_marks(
     paper_warehouse: Path, encoding: str

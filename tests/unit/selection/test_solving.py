@@ -277,6 +277,7 @@ def scaled(problem: Problem, *, values: float = 1.0, costs: float = 1.0) -> Prob
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["cbc", "highs"])
 @pytest.mark.parametrize("values", [1e-9, 1e-5, 1e6])
 @pytest.mark.parametrize("costs", [1e-7, 1.0, 1e8])
