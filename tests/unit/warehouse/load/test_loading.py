@@ -366,7 +366,7 @@ def one_of_each_reason_first() -> Iterator[Any]:
         met.add(reason)
 
 
-@pytest.mark.parametrize(("broken", "reason", "said"), one_of_each_reason_first())
+@pytest.mark.parametrize(("broken", "reason", "said"), list(one_of_each_reason_first()))
 def test_refused_and_taken_in_once_put_right(
     broken: Break,
     reason: str,
