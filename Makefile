@@ -8,7 +8,9 @@ DEMO   := demo
 MLFLOW := .cache/mlflow/bin/mlflow
 HERE   := $(CURDIR)/$(BIN)
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
-PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
+# Tests write thousands of small files: into memory where there is room, as waiting for a disk is half of it.
+SHM    := $(shell test "$$(df -Pm /dev/shm 2>/dev/null | awk 'END {print $$4}')" -gt 4000 2>/dev/null && echo /dev/shm)
+PYTEST := $(if $(SHM),PYTEST_DEBUG_TEMPROOT=$(SHM)) $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-published test check lint format types venv chromium benchmarks clean

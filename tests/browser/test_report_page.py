@@ -218,6 +218,26 @@ def test_the_heat_map_is_walked_with_the_arrow_keys(opened: Opened, solved_paper
     assert tip.is_hidden()
 
 
+def test_the_taxonomy_is_walked_with_the_arrow_keys(opened: Opened) -> None:
+    page = opened.page
+    tip = page.locator("#tip")
+    page.locator("#taxonomy-plot svg").first.focus()
+    page.keyboard.press("ArrowDown")
+    first = page.locator('[data-hot="target"] text').first.text_content()
+    assert tip.locator("b").text_content() == first
+    assert page.locator("#taxonomy-plot .dim, #taxonomy-plot .dim-text").count() > 0
+    page.keyboard.press("ArrowDown")
+    assert tip.locator("b").text_content() != first
+    page.keyboard.press("ArrowLeft")
+    assert "serves" in (tip.text_content() or "")
+    page.keyboard.press("Escape")
+    assert not tip.is_visible()
+    assert page.locator("#taxonomy-plot .dim, #taxonomy-plot .dim-text").count() == 0
+    page.keyboard.press("ArrowUp")
+    page.locator("#budget").focus()
+    assert not tip.is_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_follows_the_reader(browser: Browser, report: Path, scheme: str) -> None:
     with open_page(browser, report, scheme=scheme) as opened:
@@ -260,7 +280,7 @@ def test_markup_in_a_title_is_text(browser: Browser, hostile_report: Path) -> No
         assert opened.complaints == []
 
 
-@pytest.mark.parametrize("width", [1400, 800, 420])
+@pytest.mark.parametrize("width", [1400, 800, 390])
 def test_nothing_spills_sideways(browser: Browser, report: Path, width: int) -> None:
     with open_page(browser, report, width=width) as opened:
         page = opened.page

@@ -253,6 +253,7 @@ SHELLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("script", "code", "message"), SHELLS.values(), ids=SHELLS)
 def test_output_that_goes_nowhere(
     paper_warehouse: Path, script: str, code: int, message: str
@@ -263,6 +264,7 @@ def test_output_that_goes_nowhere(
     assert done.stderr.count("\n") == bool(message)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_a_terminal_of_few_letters_gets_question_marks(
     paper_warehouse: Path, encoding: str
@@ -329,6 +331,7 @@ def completions(words: str, warehouse: Path) -> list[str]:
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
+@pytest.mark.slow
 def test_tasks_complete_from_the_study_at_hand(run: Run, tmp_path: Path) -> None:
     (tmp_path / "tasks.toml").write_text(
         '[[task]]\nid = "wetness"\ntitle = "Wetness"\nloss = "l1"\n'
@@ -351,6 +354,7 @@ def test_tasks_complete_from_the_study_at_hand(run: Run, tmp_path: Path) -> None
     assert completions("taskonomyctl solve --exclude norm", warehouse) == ["normals"]
 
 
+@pytest.mark.slow
 def test_tasks_and_studies_complete(paper_warehouse: Path) -> None:
     assert completions("taskonomyctl solve --exclude norm", paper_warehouse) == ["normals"]
     assert completions("taskonomyctl solve --study pa", paper_warehouse) == ["paper"]

@@ -1,12 +1,32 @@
 """A trained study made of given losses: what a load leaves, without files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from taskonomy_warehouse.warehouse import MACROS, TABLES, VIEWS, insert_rows, sql
+
+
+@contextmanager
+def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty warehouse in memory, for tests that need many: what they write is rolled back."""
+    connection = _schema()
+    connection.begin()
+    try:
+        yield connection
+    finally:
+        connection.rollback()
+
+
+@cache
+def _schema() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    make_schema(connection)
+    return connection
 
 
 def make_schema(connection: duckdb.DuckDBPyConnection) -> None:

@@ -69,7 +69,6 @@ def bootstrap(
     *,
     replicates: int = 200,
     seed: int = 0,
-    in_files: bool = False,
     threads: int | None = None,
     on_target: OnTarget = lambda _: None,
 ) -> None:
@@ -80,13 +79,13 @@ def bootstrap(
         study: a trained study.
         replicates: how often to resample.
         seed: the same seed, study and number give the same replicates.
-        in_files: read losses from the files that trials left, see `update_win_rates`.
         threads: threads that count; one per processor unless given.
         on_target: told every target after it is done.
 
     Raises:
         NotFound: there is no such study, or it has no losses: published figures have none.
         SettingRefused: fewer than 2 replicates.
+        InputRefused, Unreachable: losses that stayed in their files cannot be read (`loss_blocks`).
     """
     require_study(connection, study)
     images = _all_images(connection, study)
@@ -96,7 +95,7 @@ def bootstrap(
     with transaction(connection):
         forget_error_bars(connection, study)
         for target in _ranked_targets(connection, study):
-            entrants = read_entrants(connection, study, target, in_files=in_files)
+            entrants = read_entrants(connection, study, target)
             drawn = weights[np.searchsorted(images, entrants.images)]
             blocks = loss_blocks(connection, entrants)
             wins, both = resampled_counts(

@@ -6,13 +6,17 @@ losses stay there (`taskonomyctl load --losses-stay`).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.records import LOSSES_FILE
-from taskonomy_warehouse.files import as_list
+from taskonomy_warehouse.files import as_list, get_ready
+from taskonomy_warehouse.kept_losses import kept_losses
+from taskonomy_warehouse.s3 import as_unreachable, is_about_server, is_s3
 
 Losses = NDArray[np.float32]
 """networks × images; NaN where a network has no loss for an image."""
@@ -35,33 +39,49 @@ class Entrants:
     transfers: NDArray[np.int32]
     """Transfer ids, by rising trial."""
     trials: NDArray[np.int32]
-    """Trial of each transfer, rising; where losses stay in files, the number of its file."""
+    """Trial of each transfer, rising; where losses stay in files, its position."""
     files: tuple[str, ...]
     """File of each transfer's losses, path or URI; none where they are in table trial_loss."""
+    rows: Counts
+    """Losses that each transfer was loaded with."""
+    keys: tuple[bytes, ...]
+    """What tells each transfer's losses from any other, or a later training's."""
     is_new: NDArray[np.bool_]
     """Whether a transfer has no win rate yet."""
     images: NDArray[np.uint64]
     """The target's held-out images, rising."""
 
 
-def read_entrants(
-    connection: duckdb.DuckDBPyConnection, study: str, target: str, *, in_files: bool = False
-) -> Entrants:
+def losses_stay(connection: duckdb.DuckDBPyConnection, study: str) -> bool:
+    """Return whether losses of a study are in the files that trials left, and not in trial_loss."""
+    row = connection.execute(
+        "SELECT count(*) FROM trial_result ANTI JOIN trial USING (digest) WHERE study = ?", [study]
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> Entrants:
     """Return the networks of a target whose losses are here, baselines included.
 
     Args:
-        connection: the warehouse.
+        connection: the warehouse; if losses stay in their files, it is made ready to read them.
         study: a trained study.
         target: one of its targets.
-        in_files: whether the losses are read from the files that trials left.
+
+    Raises:
+        NotFound: the losses are on S3 and what reads from there is not installed.
     """
     number, folder = "trial_id", "''"
-    losses = "trial USING (digest)"
+    losses, trial = "trial USING (digest)", "trial.images, digest, trial.loaded_at"
+    in_files = losses_stay(connection, study)
     if in_files:
+        trial = "trial_result.images, digest, finished_at, mean_loss"
         number, folder = "(row_number() OVER (ORDER BY digest) - 1)::INTEGER", "folder"
         losses = "trial_result USING (study, transfer_id, digest)"
     rows = connection.execute(
-        f"SELECT transfer_id, {number} AS number, {folder} AS folder, transfer_id NOT IN "
+        f"SELECT transfer_id, {number} AS number, {folder} AS folder, "
+        f"unhex(sha256(concat_ws(' ', {trial}))) AS key, {trial.split(',')[0]} AS images, "
+        "transfer_id NOT IN "
         "(SELECT transfer_id FROM win_rate WHERE study = ? AND target = ?) AS is_new "
         f"FROM transfer JOIN {losses} WHERE study = ? AND target = ? ORDER BY number",
         [study, target, study, target],
@@ -70,12 +90,16 @@ def read_entrants(
         "SELECT image_id FROM heldout_image WHERE study = ? AND target = ? ORDER BY image_id",
         [study, target],
     ).fetchnumpy()
+    files = tuple(f"{folder}/{LOSSES_FILE}" for folder in rows["folder"]) if in_files else ()
+    get_ready(connection, *files)
     return Entrants(
         study=study,
         target=target,
         transfers=np.asarray(rows["transfer_id"]),
         trials=np.asarray(rows["number"]),
-        files=tuple(f"{folder}/{LOSSES_FILE}" for folder in rows["folder"]) if in_files else (),
+        files=files,
+        rows=np.asarray(rows["images"]),
+        keys=tuple(map(bytes, rows["key"])),
         is_new=np.asarray(rows["is_new"]),
         images=np.asarray(images["image_id"]),
     )
@@ -89,11 +113,57 @@ def loss_blocks(
     Yields:
         The positions in ``entrants.images``, and the losses there: networks × images, NaN where
         one is missing.
+
+    Raises:
+        InputRefused: a file of losses is gone, broken, or other than when it was loaded; only after
+            the last block is all of that known.
+        Unreachable: the server that has the files does not answer.
     """
     at_a_time = max(1, BLOCK_BYTES // (4 * max(1, len(entrants.trials))))
+    if len(entrants.images) <= at_a_time:
+        yield slice(0, len(entrants.images)), _whole(connection, entrants)
+        return
+    found = np.zeros(len(entrants.trials), np.int64)
+    everyone = np.arange(len(entrants.trials))
     for start in range(0, len(entrants.images), at_a_time):
         block = slice(start, min(start + at_a_time, len(entrants.images)))
-        yield block, _read(connection, entrants, entrants.images[block])
+        losses = _read(connection, entrants, everyone, entrants.images[block])
+        found += _present(losses)
+        yield block, losses
+    _check_rows(entrants, everyone, found)
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, entrants: Entrants) -> Losses:
+    """Return all losses of a target: those kept beside the warehouse, and the others, kept now."""
+    losses = np.full((len(entrants.trials), len(entrants.images)), np.nan, np.float32)
+    kept = kept_losses(connection, entrants)
+    there = kept.fill(entrants.keys, losses) if kept else np.zeros(len(losses), np.bool_)
+    rest = np.flatnonzero(~there)
+    if len(rest) == 0:
+        return losses
+    read = _read(connection, entrants, rest, entrants.images)
+    _check_rows(entrants, rest, _present(read))
+    if kept:
+        kept.append([entrants.keys[k] for k in rest], read)
+    if len(rest) == len(losses):
+        return read
+    losses[rest] = read
+    return losses
+
+
+def _present(losses: Losses) -> Counts:
+    return np.asarray(losses.shape[1] - np.isnan(losses).sum(axis=1))
+
+
+def _check_rows(entrants: Entrants, rows: NDArray[np.intp], found: Counts) -> None:
+    """Check that files hold what they held when they were loaded; the table does."""
+    for k, n in zip(rows.tolist(), found.tolist(), strict=True):
+        if entrants.files and n != entrants.rows[k]:
+            reason = f"has {n} losses of held-out images, and had {entrants.rows[k]} when it was"
+            raise InputRefused(entrants.files[k], f"{reason} loaded; {_AGAIN}")
+
+
+_AGAIN = "put it back, or build the study anew with `taskonomyctl load --rebuild`"
 
 
 def place_losses(
@@ -153,29 +223,48 @@ def _place_anywhere(
 def _read(
     connection: duckdb.DuckDBPyConnection,
     entrants: Entrants,
+    rows: NDArray[np.intp],
     images: NDArray[np.uint64],
 ) -> Losses:
-    """Return networks × images. A few networks are read at a time, so that rows never pile up."""
-    losses = np.full((len(entrants.trials), len(images)), np.nan, np.float32)
+    """Return some networks × images. A few are read at a time, so that rows never pile up."""
+    losses = np.full((len(rows), len(images)), np.nan, np.float32)
     at_a_time = max(1, ROWS_READ // len(images))
     cursor = connection.cursor()
     for start in range(0, len(losses), at_a_time):
-        part = slice(start, start + at_a_time)
-        trials = entrants.trials[part]
-        rows = cursor.execute(
-            f"{_losses_of(trials, entrants.files[part])} WHERE image_id BETWEEN ? AND ?",
+        part = rows[start : start + at_a_time]
+        files = tuple(entrants.files[k] for k in part) if entrants.files else ()
+        trials = np.arange(len(part), dtype=np.int32) if files else entrants.trials[part]
+        found = _rows(cursor, trials, files, images)
+        trial, image, loss = (np.asarray(found[c]) for c in ("trial_id", "image_id", "loss"))
+        place_losses(trial, image, loss, trials, images, losses[start : start + at_a_time])
+    return losses
+
+
+def _rows(
+    cursor: duckdb.DuckDBPyConnection,
+    trials: NDArray[np.int32],
+    files: tuple[str, ...],
+    images: NDArray[np.uint64],
+) -> dict[str, NDArray[Any]]:
+    """Return rows (trial, image, loss) of some trials between the first and the last image."""
+    try:
+        return cursor.execute(
+            f"{_losses_of(trials, files)} WHERE image_id BETWEEN ? AND ?",
             [int(images[0]), int(images[-1])],
         ).fetchnumpy()
-        trial, image, loss = (np.asarray(rows[c]) for c in ("trial_id", "image_id", "loss"))
-        place_losses(trial, image, loss, trials, images, losses[part])
-    return losses
+    except duckdb.Error as error:
+        if not files:
+            raise
+        if is_s3(files[0]) and is_about_server(error):
+            raise as_unreachable(files[0], error) from None
+        raise InputRefused("losses", f"{str(error).splitlines()[0]}; {_AGAIN}") from error
 
 
 def _losses_of(trials: NDArray[np.int32], files: tuple[str, ...]) -> str:
     """Return a query of some trials' losses, to which a condition on the images can be added."""
     if files:
         return (
-            f"SELECT ({trials[0]} + file_index)::INTEGER AS trial_id, image_id, loss "
+            "SELECT file_index::INTEGER AS trial_id, image_id, loss "
             f"FROM read_parquet({as_list(list(files))})"
         )
     listed = ", ".join(map(str, trials.tolist()))

@@ -98,7 +98,7 @@ def _best(connection: duckdb.DuckDBPyConnection, study: str, max_order: str) -> 
           AND transfer_order <= ? AND t.role IN ('both', 'target-only')
           AND NOT list_has_any(
               sources,
-              (SELECT list(task) FROM task
+              (SELECT coalesce(list(task), []) FROM task
                WHERE study = m.study AND role IN ('unused', 'target-only')))
         QUALIFY row_number() OVER (PARTITION BY target ORDER BY affinity DESC, transfer_id) = 1
         ORDER BY t.position

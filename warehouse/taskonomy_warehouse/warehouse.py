@@ -150,6 +150,8 @@ def insert_rows(
 
     They travel as one JSON text: as Python lists, DuckDB would look for pandas at every value.
     """
+    if not rows:
+        return
     columns = connection.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
         "ORDER BY column_index",

@@ -19,7 +19,14 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from taskonomy_warehouse.loss_matrix import Counts, Entrants, Losses, loss_blocks, read_entrants
+from taskonomy_warehouse.loss_matrix import (
+    Counts,
+    Entrants,
+    Losses,
+    loss_blocks,
+    losses_stay,
+    read_entrants,
+)
 from taskonomy_warehouse.warehouse import require_study, transaction
 
 FEW = 4
@@ -49,7 +56,6 @@ def update_win_rates(
     connection: duckdb.DuckDBPyConnection,
     study: str,
     *,
-    in_files: bool = False,
     threads: int | None = None,
     on_target: OnTarget = lambda _: None,
 ) -> int:
@@ -63,8 +69,6 @@ def update_win_rates(
     Args:
         connection: the warehouse, open to write.
         study: a trained study.
-        in_files: read losses from the files that trials left, as for a study whose losses stay
-            there; the connection is ready for them (`files.get_ready`).
         threads: threads that count; one per processor unless given.
         on_target: told the target after each one that changed.
 
@@ -73,16 +77,18 @@ def update_win_rates(
 
     Raises:
         NotFound: there is no such study.
+        InputRefused, Unreachable: losses that stayed in their files cannot be read (`loss_blocks`);
+            targets before this one are done.
     """
     require_study(connection, study)
     threads = threads or os.cpu_count() or 1
     added = 0
 
     def counted(target: str) -> tuple[Entrants, WinCounts]:
-        entrants = read_entrants(connection.cursor(), study, target, in_files=in_files)
+        entrants = read_entrants(connection.cursor(), study, target)
         return entrants, _count_new(connection, entrants, threads)
 
-    targets = _targets_to_update(connection, study, in_files)
+    targets = _targets_to_update(connection, study)
     for target, (entrants, counts) in made_ahead(counted, targets):
         with transaction(connection):
             _insert_counts(connection, entrants, counts)
@@ -110,28 +116,6 @@ def refresh_affinities(connection: duckdb.DuckDBPyConnection, study: str, target
         "DELETE FROM computed_affinity WHERE study = ? AND target = ?", [study, target]
     )
     connection.execute("INSERT INTO computed_affinity FROM ahp(?, ?)", [study, target])
-
-
-def forget_transfers(
-    connection: duckdb.DuckDBPyConnection, study: str, transfers: Sequence[int]
-) -> None:
-    """Drop what was computed from transfers whose losses change or go, and error bars with it.
-
-    Their targets are brought up to date by the next `update_win_rates`; targets that only lost a
-    transfer are at once.
-    """
-    ids = list(transfers)
-    mentioned = "study = ? AND (list_contains(?, transfer_id) OR list_contains(?, rival_id))"
-    with transaction(connection):
-        targets = connection.execute(
-            "SELECT DISTINCT target FROM transfer "
-            "WHERE study = ? AND list_contains(?, transfer_id)",
-            [study, ids],
-        ).fetchall()
-        connection.execute(f"DELETE FROM win_rate WHERE {mentioned}", [study, ids, ids])
-        forget_error_bars(connection, study)
-        for (target,) in targets:
-            refresh_affinities(connection, study, target)
 
 
 def forget_error_bars(connection: duckdb.DuckDBPyConnection, study: str) -> None:
@@ -167,13 +151,12 @@ def zero_counts(rows: int, transfers: int) -> WinCounts:
     return WinCounts(over=over, under=under, images=images)
 
 
-def _targets_to_update(
-    connection: duckdb.DuckDBPyConnection, study: str, in_files: bool
-) -> list[str]:
+def _targets_to_update(connection: duckdb.DuckDBPyConnection, study: str) -> list[str]:
     """Return the targets with a network that has losses and neither win rates nor affinity.
 
     A target's only network has no rival and never a win rate: its affinity says it was seen to.
     """
+    in_files = losses_stay(connection, study)
     losses = "trial_result USING (study, transfer_id)" if in_files else "trial USING (digest)"
     rows = connection.execute(
         f"SELECT DISTINCT target FROM transfer SEMI JOIN {losses} "

@@ -45,7 +45,12 @@ COLUMNS = ("digest", "reason", "detail", "folder")
 @click.option(
     "--losses-stay",
     is_flag=True,
-    help="Check losses and leave them in their files; win rates come from jobs then.",
+    help="Check losses and leave them in their files: half the time, and no copy. Keeps to it.",
+)
+@click.option(
+    "--no-win-rates",
+    is_flag=True,
+    help="Compute no win rates here: jobs do, a target each, for studies past one machine.",
 )
 @click.option(
     "--win-rates",
@@ -77,6 +82,7 @@ def load(
     from_tracking: str | None,
     rebuild: bool,
     losses_stay: bool,
+    no_win_rates: bool,
     win_rates: str | None,
     publish: str | None,
     no_publish: bool,
@@ -115,6 +121,7 @@ def load(
         rebuild=rebuild,
         tracking=tracking,
         losses_stay=losses_stay,
+        compute=not no_win_rates,
         win_rates=win_rates,
         publish_to=None if no_publish else publish or beside,
         publish_losses=publish_losses,

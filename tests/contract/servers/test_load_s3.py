@@ -114,6 +114,7 @@ def request(path: Path, place: str, publish_to: str, rebuild: bool = False) -> R
         from_tracking=None,
         rebuild=rebuild,
         losses_stay=False,
+        compute=True,
         win_rates=None,
         publish_to=publish_to,
         publish_losses=False,
@@ -164,7 +165,7 @@ def test_jobs_by_target_over_a_bucket(artifacts: Artifacts, s3: str, tmp_path: P
     here, path = tmp_path / "here.duckdb", tmp_path / "warehouse.duckdb"
     loaded(here, str(artifacts.root))
     wanted = request(path, f"{s3}/artifacts", f"{s3}/snapshot")
-    ran(replace(wanted, losses_stay=True))
+    ran(replace(wanted, losses_stay=True, compute=False))
     for index in range(3):
         file = compute(
             Partition(
@@ -181,3 +182,15 @@ def test_jobs_by_target_over_a_bucket(artifacts: Artifacts, s3: str, tmp_path: P
     assert rows(path)["win_rate"] == rows(here)["win_rate"]
     gains = "SELECT target, sources, gain, affinity FROM measured_transfer ORDER BY ALL"
     assert run_query(path, gains) == run_query(here, gains)
+
+
+def test_losses_that_stay_in_a_bucket(artifacts: Artifacts, s3: str, tmp_path: Path) -> None:
+    artifacts.leave_all(STUDY)
+    copied(artifacts, f"{s3}/artifacts")
+    here, path = tmp_path / "here.duckdb", tmp_path / "warehouse.duckdb"
+    loaded(here, str(artifacts.root))
+    wanted = request(path, f"{s3}/artifacts", f"{s3}/snapshot")
+    assert ran(replace(wanted, losses_stay=True)).loaded.trials == 30
+    figures = "SELECT target, sources, kind, affinity, gain FROM measured_transfer ORDER BY ALL"
+    assert run_query(path, figures) == run_query(here, figures)
+    assert run_query(path, "SELECT count(*) FROM trial_loss").rows == ((0,),)

@@ -107,6 +107,7 @@ def test_published_figures_have_no_error_bars(solved: Path) -> None:
     assert "no losses to resample" in str(run(solved, "bootstrap").exception)
 
 
+@pytest.mark.slow
 def test_bootstrap_prints_how_often_sources_are_chosen(tmp_path: Path) -> None:
     path = tmp_path / "warehouse.duckdb"
     rng = np.random.default_rng(1)

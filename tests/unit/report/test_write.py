@@ -45,6 +45,21 @@ def test_again_replaces_and_leaves_other_files_alone(
     assert files_in(out) == before | {"notes.txt": b"mine"}
 
 
+def test_pictures_of_budgets_no_longer_drawn_go(
+    connection: duckdb.DuckDBPyConnection, make_study: Callable[..., str], tmp_path: Path
+) -> None:
+    out = tmp_path / "report"
+    study = make_study()
+    write_report(connection, study, out, draws=100)
+    before = files_in(out)
+    former = [out / f"pictures/taxonomy-budget-99-order-all{end}" for end in (".png", ".svg")]
+    mine = out / "pictures/taxonomy-budget-99-order-all.txt"
+    for file in (*former, mine):
+        file.write_text("of an earlier report")
+    write_report(connection, study, out, draws=100)
+    assert set(files_in(out)) == {*before, str(mine.relative_to(out))}
+
+
 def test_a_failure_leaves_the_old_report(
     connection: duckdb.DuckDBPyConnection,
     make_study: Callable[..., str],

@@ -277,6 +277,7 @@ def scaled(problem: Problem, *, values: float = 1.0, costs: float = 1.0) -> Prob
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["cbc", "highs"])
 @pytest.mark.parametrize("values", [1e-9, 1e-5, 1e6])
 @pytest.mark.parametrize("costs", [1e-7, 1.0, 1e8])
@@ -294,6 +295,7 @@ def test_the_units_of_values_and_costs_do_not_matter(
     assert other.gap == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [2.0, 4.0])
 def test_solvers_agree_where_values_are_far_apart(
     paper: duckdb.DuckDBPyConnection, exponent: float

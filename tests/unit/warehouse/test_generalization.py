@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from trained import make_schema
+from trained import in_memory
 
 from taskonomy_catalogue.errors import NotFound
 from taskonomy_warehouse.generalization import generalization
@@ -45,8 +45,7 @@ def add_study(
 @settings(max_examples=25, deadline=None)
 def test_a_targets_rho_is_scipys(pairs: list[tuple[int, int]]) -> None:
     one, other = [[float(pair[k]) for pair in pairs] for k in (0, 1)]
-    with duckdb.connect() as connection:
-        make_schema(connection)
+    with in_memory() as connection:
         add_study(connection, "x", {"t": list(one)})
         add_study(connection, "y", {"t": list(other)})
         (agreement,) = generalization(connection, "x", "y").targets

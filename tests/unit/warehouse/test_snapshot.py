@@ -39,12 +39,18 @@ def warehouse(paper: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(paper, tmp_path))
 
 
+@pytest.fixture(scope="module")
+def published(paper: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    with writing(paper) as connection:
+        publish(connection, paper, str(folder))
+    return folder
+
+
 @pytest.fixture
-def place(warehouse: Path, tmp_path: Path) -> Path:
+def place(published: Path, tmp_path: Path) -> Path:
     """A folder with one snapshot of it."""
-    with writing(warehouse) as connection:
-        publish(connection, warehouse, str(tmp_path / "snapshot"))
-    return tmp_path / "snapshot"
+    return Path(shutil.copytree(published, tmp_path / "snapshot"))
 
 
 def manifest_of(place: Path) -> Manifest:

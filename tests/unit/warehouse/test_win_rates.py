@@ -22,7 +22,7 @@ from taskonomy_warehouse.bootstrap import bootstrap
 from taskonomy_warehouse.kernels import count_wins
 from taskonomy_warehouse.loss_matrix import place_losses
 from taskonomy_warehouse.warehouse import audits, sql, writing
-from taskonomy_warehouse.win_rates import forget_transfers, update_win_rates
+from taskonomy_warehouse.win_rates import update_win_rates
 
 Floats = NDArray[np.float64]
 
@@ -183,19 +183,6 @@ def test_a_second_update_has_nothing_to_do(connection: duckdb.DuckDBPyConnection
     assert told == []
 
 
-def test_forgetting_a_transfer_leaves_the_others_and_it_can_come_back(
-    connection: duckdb.DuckDBPyConnection,
-) -> None:
-    declare_study(connection)
-    add_losses(connection, random_losses(4, 30, 9))
-    update_win_rates(connection, "s")
-    before = counted(connection)
-    forget_transfers(connection, "s", [2])
-    assert [row for row in before if 2 not in row[2:4]] == counted(connection)
-    update_win_rates(connection, "s")
-    assert counted(connection) == before
-
-
 def test_a_block_of_images_at_a_time_gives_the_same(
     connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,9 +204,10 @@ def leave_in_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
             f"ORDER BY image_id) TO '{folder / digest}/losses.parquet' (FORMAT parquet)"
         )
     connection.execute(
-        "INSERT INTO trial_result SELECT study, transfer_id, digest, 0, 'complete', 1, 1, 0, 0, 0, "
+        "INSERT INTO trial_result SELECT study, transfer_id, digest, 0, 'complete', 1, images, "
+        "0, 0, 0, "
         "TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-01', study, '', ? || '/' || digest, '{}' "
-        "FROM transfer",
+        "FROM transfer JOIN trial USING (digest)",
         [str(folder)],
     )
     connection.execute("DELETE FROM trial_loss")
@@ -235,11 +223,10 @@ def test_losses_that_stay_in_files_give_the_same(
     add_losses(connection, random_losses(3, 40, 19), target="u")
     expected = oracle(connection)
     leave_in_files(connection, tmp_path)
-    assert update_win_rates(connection, "s") == 0
-    assert update_win_rates(connection, "s", in_files=True) == 10
+    assert update_win_rates(connection, "s") == 10
     assert counted(connection) == expected
     assert connection.execute("SELECT count(*) FROM affinity").fetchall() == [(10,)]
-    bootstrap(connection, "s", replicates=2, in_files=True)
+    bootstrap(connection, "s", replicates=2)
     assert connection.execute("SELECT count(*) FROM affinity_ci").fetchall() == [(10,)]
 
 

@@ -69,6 +69,7 @@ def load(
     *,
     origin: str,
     losses_stay: bool = False,
+    compute: bool = True,
     progress: Progress = lambda _done, _total: None,
 ) -> Loaded:
     """Load every finished trial that is not in yet, and bring the win rates up to date.
@@ -78,12 +79,14 @@ def load(
         study: what was asked; its trials and no others are loaded.
         findings: the finished trials (`find_in_artifacts`, `find_in_tracking`).
         origin: where the study was read from, for people.
-        losses_stay: whether losses are checked and left in their files; their win rates come from
-            `win_rate_job` then. Once a study's losses stay, they always do.
+        losses_stay: whether losses are checked and left in their files. Once a study's losses stay,
+            they always do.
+        compute: whether win rates are brought up to date; if not, `win_rate_job` makes them.
         progress: is told after every batch.
 
     Raises:
         SettingRefused: the study is not the one that was loaded under this name before.
+        InputRefused: losses that stayed in their files are gone or other than they were.
         Unreachable: the artifacts' server went away; what was committed stays.
     """
     _forget_files(connection)
@@ -103,7 +106,7 @@ def load(
         progress(trials + len(refusals), len(sifted.candidates) + len(sifted.refusals))
     with transaction(connection):
         replace_quarantine(connection, study.name, refusals, findings.covers)
-    if not losses_stay:
+    if compute:
         update_win_rates(connection, study.name)
     return Loaded(
         study=study.name,

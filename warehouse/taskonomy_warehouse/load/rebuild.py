@@ -7,6 +7,7 @@ they were solved from what was wrong.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import duckdb
 
-from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study import Study
+from taskonomy_warehouse.kept_losses import matrices_beside
 from taskonomy_warehouse.load.find import Findings
 from taskonomy_warehouse.load.loading import Loaded, Progress, load
+from taskonomy_warehouse.loss_matrix import losses_stay
 from taskonomy_warehouse.warehouse import TABLES, writing
 
 Find = Callable[[duckdb.DuckDBPyConnection], Findings]
@@ -90,14 +92,13 @@ def rebuild(
         progress: is told how far the new load is.
 
     Raises:
-        SettingRefused: the study's losses stay in their files.
         TaskonomyError: the new load failed (`load`); the warehouse is as it was.
     """
-    _check_losses_are_here(connection, study.name)
+    stay = losses_stay(connection, study.name)
     fresh = _fresh(path)
     with _removed_afterwards(path):
         with writing(fresh) as new:
-            loaded = load(new, study, find(new), origin=origin, progress=progress)
+            loaded = load(new, study, find(new), origin=origin, losses_stay=stay, progress=progress)
         with _attached(connection, fresh):
             differences = tuple(_differences(connection, study.name))
             if differences:
@@ -109,21 +110,11 @@ def rebuild(
     return Rebuilt(loaded=loaded, differences=differences)
 
 
-def _check_losses_are_here(connection: duckdb.DuckDBPyConnection, study: str) -> None:
-    row = connection.execute(
-        "SELECT count(*) FROM trial_result ANTI JOIN trial USING (digest) WHERE study = ?", [study]
-    ).fetchone()
-    if row and row[0]:
-        raise SettingRefused(
-            f"the losses of study {study!r} stay in their files, so its win rates cannot be proved "
-            "here; load it into a new warehouse and run its jobs"
-        )
-
-
 def remove_leftovers(path: Path) -> None:
     """Remove the new file of a rebuild of this warehouse that was killed."""
     for file in (_fresh(path), path.with_name(f"{_fresh(path).name}.wal")):
         file.unlink(missing_ok=True)
+    shutil.rmtree(matrices_beside(_fresh(path)), ignore_errors=True)
 
 
 def _fresh(path: Path) -> Path:

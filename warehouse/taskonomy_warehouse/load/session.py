@@ -43,8 +43,10 @@ class Request:
     """Whether to prove the warehouse from the results."""
     losses_stay: bool
     """Whether losses are checked and left in their files."""
+    compute: bool
+    """Whether win rates are computed here; jobs do it if not."""
     win_rates: str | None
-    """Where jobs left the win rates of such a study; None: none are merged."""
+    """Where jobs left win rates; None: none are merged, else none are computed here."""
     publish_to: str | None
     """Where the snapshot goes; None: nowhere."""
     publish_losses: bool
@@ -126,6 +128,7 @@ def _load_or_rebuild(
         find(connection),
         origin=origin,
         losses_stay=request.losses_stay,
+        compute=request.compute and request.win_rates is None,
         progress=progress,
     )
     return loaded, None

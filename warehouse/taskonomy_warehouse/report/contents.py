@@ -20,6 +20,7 @@ from taskonomy_warehouse.random_taxonomies import (
     random_taxonomies,
     significance,
 )
+from taskonomy_warehouse.report.evidence import Evidence, read_evidence
 from taskonomy_warehouse.selection.data import Problem, read_problem
 from taskonomy_warehouse.selection.results import SolvedTaxonomy, read_taxonomies
 from taskonomy_warehouse.selection.settings import Settings
@@ -120,6 +121,8 @@ class Contents:
     against_random: tuple[AgainstRandom, ...]
     seed: int
     draws: int
+    evidence: Evidence
+    """How far the figures can be trusted."""
     printed: figure9.Comparison | None
     """Ours against the paper's figure 9, for a study that holds the paper's own measurements."""
 
@@ -136,13 +139,22 @@ class Contents:
     @property
     def headline(self) -> SolvedTaxonomy | None:
         """Return the cheapest taxonomy of the widest order limit that comes close to the best."""
-        for max_order in reversed(self.orders):
-            rows = [t for t in self.solved if t.max_order == max_order]
-            best = max((t.objective or 0.0 for t in rows), default=0.0)
-            for taxonomy in rows:
-                if (taxonomy.objective or 0.0) >= HEADLINE_SHARE * best:
-                    return taxonomy
-        return None
+        return headline_of(self.taxonomies)
+
+
+def headline_of(taxonomies: Sequence[SolvedTaxonomy]) -> SolvedTaxonomy | None:
+    """Return the cheapest taxonomy of the widest order limit that comes close to the best.
+
+    Args:
+        taxonomies: by order limit, then budget.
+    """
+    for max_order in reversed(list(dict.fromkeys(t.max_order for t in taxonomies))):
+        rows = [t for t in taxonomies if t.max_order == max_order and t.choices]
+        best = max((t.objective or 0.0 for t in rows), default=0.0)
+        for taxonomy in rows:
+            if (taxonomy.objective or 0.0) >= HEADLINE_SHARE * best:
+                return taxonomy
+    return None
 
 
 def read_contents(
@@ -191,6 +203,7 @@ def read_contents(
         against_random=against_random,
         seed=seed,
         draws=draws,
+        evidence=read_evidence(connection, study, scenario, headline_of(taxonomies)),
         printed=_printed(connection, study, scenario, settings),
     )
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import date
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from taskonomy_catalogue.tasks import GROUP_TITLES
@@ -20,6 +20,7 @@ from taskonomy_warehouse.random_taxonomies import Significance
 from taskonomy_warehouse.report.contents import AgainstRandom, Contents
 from taskonomy_warehouse.report.palette import DARK, LIGHT, MARKS, order_colours
 
+TEMPLATES = ("report.html.j2", "evidence.html.j2")
 DIGITS = 5
 """Significant digits that the page carries."""
 
@@ -27,7 +28,11 @@ DIGITS = 5
 def render_page(contents: Contents, written_on: date) -> str:
     """Return the whole page."""
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=DictLoader({name: _resource(name) for name in TEMPLATES}),
     )
     environment.filters |= {
         "plain": plain,
@@ -35,8 +40,10 @@ def render_page(contents: Contents, written_on: date) -> str:
         "p": p_value,
         "order": order_words,
         "orders": order_phrase,
+        "percent": percent,
+        "whole": whole_percent,
     }
-    template = environment.from_string(_resource("report.html.j2"))
+    template = environment.get_template(TEMPLATES[0])
     return template.render(
         c=contents,
         title={t.id: t.title for t in contents.tasks},
@@ -142,6 +149,16 @@ def plain(value: float) -> str:
 def win_rate(value: float | None, digits: int = 3) -> str:
     """Write a win rate or an objective; a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def percent(share: float) -> str:
+    """Write a share as a length in CSS: ``62.1%``."""
+    return f"{100 * share:.1f}%"
+
+
+def whole_percent(share: float | None) -> str:
+    """Write a share for people: ``62 %``; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.0f} %"
 
 
 def p_value(value: float | None) -> str:

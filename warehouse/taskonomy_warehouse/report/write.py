@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,3 +110,11 @@ def _move_files(scratch: Path, out_dir: Path) -> None:
         target = out_dir / file
         target.parent.mkdir(parents=True, exist_ok=True)
         (scratch / file).replace(target)
+    _remove_former_pictures(out_dir / PICTURES, {file.name for file in files})
+
+
+def _remove_former_pictures(folder: Path, now: Collection[str]) -> None:
+    """Remove taxonomies that an earlier report drew and this one does not; others' files stay."""
+    for file in folder.glob("taxonomy-budget-*-order-*.*"):
+        if file.name not in now and file.suffix in (".png", ".svg"):
+            file.unlink(missing_ok=True)

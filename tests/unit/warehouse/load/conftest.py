@@ -1,6 +1,6 @@
 """An artifact root, a warehouse beside it, and one word to load the one into the other."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -10,7 +10,6 @@ from trial_results import Artifacts, small_study
 from taskonomy_catalogue.study import Study
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load
-from taskonomy_warehouse.warehouse import writing
 
 Load = Callable[..., Loaded]
 
@@ -25,12 +24,6 @@ def artifacts(tmp_path: Path) -> Artifacts:
     root = tmp_path / "artifacts"
     root.mkdir()
     return Artifacts(root)
-
-
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with writing(tmp_path / "warehouse.duckdb") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ import yaml
 from trial_results import Artifacts, small_study, trials_of
 from warehouse_content import content
 
-from taskonomy_catalogue.errors import InputRefused, NotFound, SettingRefused, TaskonomyError
+from taskonomy_catalogue.errors import InputRefused, NotFound, SettingRefused
 from taskonomy_catalogue.records import LOSSES_FILE
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import enumerate_trials
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load
 from taskonomy_warehouse.load.merge import Merged, merge_win_rates
-from taskonomy_warehouse.load.rebuild import rebuild
+from taskonomy_warehouse.load.rebuild import Difference, rebuild
 from taskonomy_warehouse.snapshot import publish
 from taskonomy_warehouse.warehouse import writing
 from taskonomy_warehouse.win_rate_job import Partition, compute, main, parsed
@@ -32,11 +32,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "warehouse.duckdb"
 
 
-def loaded(path: Path, artifacts: Artifacts, study: Study, *, losses_stay: bool) -> Loaded:
+def loaded(
+    path: Path, artifacts: Artifacts, study: Study, *, losses_stay: bool, compute: bool = False
+) -> Loaded:
     """Load, and publish for the jobs."""
     with writing(path) as connection:
         findings = find_in_artifacts(connection, str(artifacts.root))
-        done = load(connection, study, findings, origin="x.yaml", losses_stay=losses_stay)
+        done = load(
+            connection, study, findings, origin="x", losses_stay=losses_stay, compute=compute
+        )
         publish(connection, path, str(path.parent / "snapshot"))
         return done
 
@@ -66,7 +70,7 @@ def test_processes_by_target_find_what_one_warehouse_finds(
 ) -> None:
     trials = artifacts.leave_all(study)
     whole = path.with_name("whole.duckdb")
-    loaded(whole, artifacts, study, losses_stay=False)
+    loaded(whole, artifacts, study, losses_stay=False, compute=True)
     done = loaded(path, artifacts, study, losses_stay=True)
     assert (done.trials, done.rows) == (len(trials), 0)
     assert path.stat().st_size < whole.stat().st_size
@@ -179,20 +183,33 @@ def test_a_study_keeps_to_one_way(path: Path, artifacts: Artifacts, study: Study
         loaded(path, artifacts, study, losses_stay=True)
 
 
-def test_what_jobs_computed_cannot_be_proved_here(
+def test_what_jobs_computed_is_proved_from_the_files(
     path: Path, artifacts: Artifacts, study: Study
 ) -> None:
     artifacts.leave_all(study)
     loaded(path, artifacts, study, losses_stay=True)
-    with pytest.raises(TaskonomyError, match="stay in their files"), writing(path) as connection:
-        rebuild(
+    for target in ("curvature", "normals", "reshading"):
+        compute(partition(path, target))
+    merged(path)
+    assert rebuilt(path, artifacts) == ()
+    with writing(path) as connection:
+        connection.execute("UPDATE win_rate SET wins = wins + 1 WHERE target = 'normals'")
+    (difference,) = rebuilt(path, artifacts)
+    assert difference.relation == "win_rate"
+    assert rebuilt(path, artifacts) == ()
+
+
+def rebuilt(path: Path, artifacts: Artifacts) -> tuple[Difference, ...]:
+    with writing(path) as connection:
+        done = rebuild(
             path,
             connection,
             small_study(),
             lambda new: find_in_artifacts(new, str(artifacts.root)),
-            origin="x.yaml",
+            origin="x",
             progress=lambda _done, _total: None,
         )
+    return done.differences
 
 
 DOCUMENT = Path(__file__).parents[4] / "docs/scale-out.md"

@@ -160,8 +160,11 @@ function drawTaxonomy() {
   const graph = layOut(taxonomy, plot.clientWidth);
   const root = picture(plot, graph.width, graph.height, describe(taxonomy));
   for (const task of graph.targets) drawStrands(root, graph, task);
-  for (const task of graph.sources) drawSource(root, graph, task);
-  for (const task of graph.targets) drawTarget(root, graph, task);
+  const columns = [
+    graph.sources.map((task) => drawSource(root, graph, task)),
+    graph.targets.map((task) => drawTarget(root, graph, task)),
+  ];
+  followByKeys(root, columns);
   if (graph.bars) {
     text(root, "gain", graph.gainX, 12, { class: "soft-text" });
     text(root, "quality", graph.qualityX, 12, { class: "soft-text" });
@@ -223,7 +226,7 @@ function drawSource(root, graph, task) {
   label(group, task, graph.sourceX - 12, y, graph.left, "end");
   mark(group, task, graph.sourceX, y, graph.colours, 5.5).setAttribute("fill", graph.shade.get(task));
   const uses = graph.targets.filter((target) => graph.served.get(target)[1].includes(task)).length;
-  follow(root, group, { source: task }, () =>
+  return follow(root, group, { source: task }, () =>
     tipLines(title(task), [["serves", `${uses} of ${graph.targets.length} targets`]]));
 }
 
@@ -239,7 +242,7 @@ function drawTarget(root, graph, task) {
     drawBar(group, graph.gainX, y, graph.bars / 2 - 14, gain, colours);
     drawBar(group, graph.qualityX, y, graph.bars / 2 - 14, quality, colours);
   }
-  follow(root, group, { target: task, sources: from }, () =>
+  return follow(root, group, { target: task, sources: from }, () =>
     tipLines(title(task), [
       ["from", own ? "its own network" : from.map(title).join(", ")],
       ["affinity", number(affinity, 4)], ["gain", number(gain)], ["quality", number(quality)],
@@ -267,7 +270,7 @@ function drawSummary(taxonomy, budget) {
 function describe(taxonomy) {
   return `Taxonomy of budget ${plain(taxonomy.budget)}, ${orderPhrase(taxonomy.order)}: ` +
     `${taxonomy.sources.map(title).join(", ")} are supervised and serve ${taxonomy.choices.length} targets. ` +
-    "The table of choices lists each of them.";
+    "The table of choices lists each of them. Arrow keys move from task to task.";
 }
 
 function drawBar(group, x, y, width, value, colours) {
@@ -295,18 +298,42 @@ function follow(root, group, hot, lines) {
     if (node.dataset.hot === "target") return Number(task) === hot.target;
     return Number(target) === hot.target;
   };
-  group.addEventListener("pointerenter", (event) => {
+  const enter = (event) => {
     for (const node of root.querySelectorAll(".fades")) {
       const faded = !related(node);
       node.classList.toggle(node.dataset.hot ? "dim-text" : "dim", faded);
     }
     showTip(event, lines());
-  });
-  group.addEventListener("pointermove", (event) => moveTip(event));
-  group.addEventListener("pointerleave", () => {
+  };
+  const leave = () => {
     for (const node of root.querySelectorAll(".fades")) node.classList.remove("dim", "dim-text");
     hideTip();
+  };
+  group.addEventListener("pointerenter", enter);
+  group.addEventListener("pointermove", (event) => moveTip(event));
+  group.addEventListener("pointerleave", leave);
+  return { group, enter, leave };
+}
+
+/* The pointer's way of following for the keyboard: up and down a column, left and right between them. */
+function followByKeys(root, columns) {
+  let [column, row] = [1, -1];
+  root.setAttribute("tabindex", "0");
+  root.setAttribute("aria-describedby", "tip");
+  root.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (event.key === "Escape") columns[column][row]?.leave();
+    if (!step) return;
+    event.preventDefault();
+    const before = columns[column].length;
+    column = Math.min(1, Math.max(0, column + step[0]));
+    if (step[0]) row = Math.floor((Math.max(row, 0) * columns[column].length) / before);
+    row = Math.min(columns[column].length - 1, Math.max(0, row + step[1]));
+    const { group, enter } = columns[column][row];
+    const box = group.getBoundingClientRect();
+    enter({ clientX: column ? box.left : box.right, clientY: box.bottom });
   });
+  root.addEventListener("blur", () => columns[column][row]?.leave());
 }
 
 function servesTarget(root, source, target) {

@@ -1,0 +1,152 @@
+"""Error bars, sanity, significance, coverage: on the page when the study holds them, and right."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from new_warehouse import new_warehouse
+from rooms import leave_rooms
+
+from taskonomy_catalogue.study import parse_study
+from taskonomy_warehouse.bootstrap import bootstrap
+from taskonomy_warehouse.load.find import find_in_artifacts
+from taskonomy_warehouse.load.loading import load
+from taskonomy_warehouse.report.contents import Contents, headline_of, read_contents
+from taskonomy_warehouse.report.evidence import Evidence, read_evidence
+from taskonomy_warehouse.report.page import render_page
+from taskonomy_warehouse.selection.data import read_problem
+from taskonomy_warehouse.selection.results import read_taxonomies, write_taxonomies
+from taskonomy_warehouse.selection.settings import Settings
+from taskonomy_warehouse.selection.solve import solve_taxonomies
+from taskonomy_warehouse.stability import taxonomy_stability
+from taskonomy_warehouse.warehouse import reading, writing
+
+Connection = duckdb.DuckDBPyConnection
+SECTIONS = ("error-bars", "sanity", "significance", "novel", "elsewhere", "coverage")
+
+
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """Two trained studies; `rooms` solved, with error bars of five replicates."""
+    folder = tmp_path_factory.mktemp("rooms")
+    leave_rooms(folder)
+    with writing(new_warehouse(folder / "warehouse.duckdb")) as connection:
+        for name in ("rooms", "places"):
+            study = parse_study(
+                yaml.safe_load((folder / f"{name}.yaml").read_text()), origin=f"{name}.yaml"
+            )
+            findings = find_in_artifacts(connection, str(folder / "results"))
+            assert load(connection, study, findings, origin=f"{name}.yaml").refusals == ()
+        settings = Settings()
+        problem = read_problem(connection, "rooms", settings)
+        solved = solve_taxonomies(problem, [1.0, 2.0], ["1", "2"], solver="highs")
+        write_taxonomies(connection, "rooms", "default", settings, solved)
+        bootstrap(connection, "rooms", replicates=5)
+        taxonomy_stability(connection, "rooms", "default", settings, [1.0, 2.0], ["1", "2"])
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def evidence(rooms: Connection) -> Evidence:
+    headline = headline_of(read_taxonomies(rooms, "rooms", "default"))
+    return read_evidence(rooms, "rooms", "default", headline)
+
+
+def sections(page: str) -> list[str]:
+    return [found for found in re.findall(r'<section id="([-a-z]+)"', page) if found in SECTIONS]
+
+
+def test_a_trained_study_has_every_section_and_each_says_how_to_read_it(rooms: Connection) -> None:
+    contents = read_contents(rooms, "rooms", "default", seed=0, draws=20, progress=lambda _: None)
+    page = render_page(contents, date(2026, 11, 22))
+    assert sections(page) == list(SECTIONS)
+    for section in SECTIONS[:-1]:
+        part = page[page.index(f'<section id="{section}"') :]
+        assert "Read " in part[: part.index("<table")], section
+        assert f'<a href="#{section}">' in page
+
+
+def test_the_papers_set_shows_what_it_can(paper_contents: Contents) -> None:
+    page = render_page(paper_contents, date(2026, 11, 22))
+    assert sections(page) == ["sanity", "novel", "coverage"]
+    assert "Over random features" in page
+    assert "Over best guess" not in page
+    means = {mean.max_order: mean for mean in paper_contents.evidence.novel_means}
+    assert means["1"].targets == 22
+    assert f"{means['1'].gain:.3f}" in page
+
+
+def test_error_bars_are_of_what_the_headline_taxonomy_chose(
+    rooms: Connection, evidence: Evidence
+) -> None:
+    bars = evidence.error_bars
+    assert bars is not None
+    assert (bars.replicates, bars.seed, bars.images) == (5, 0, 1200)
+    headline = headline_of(read_taxonomies(rooms, "rooms", "default"))
+    assert headline is not None
+    chosen = {choice.target: choice for choice in headline.choices}
+    assert [row.target for row in bars.served] == ["curvature", "normals", "reshading"]
+    for row in bars.served:
+        assert frozenset(row.sources) == frozenset(chosen[row.target].sources)
+        ((gains,),) = rooms.execute(
+            "SELECT r.gain FROM replicate AS r JOIN transfer AS t USING (study, transfer_id) "
+            "WHERE r.target = ? AND t.kind = ? AND list_sort(t.sources) = list_sort(?)",
+            [row.target, chosen[row.target].kind, list(row.sources)],
+        ).fetchall()
+        assert row.gain is not None
+        assert row.gain.value == chosen[row.target].gain
+        assert min(gains) <= row.gain.low <= row.gain.high <= max(gains)
+        assert row.chosen in {0, 0.2, 0.4, 0.6, 0.8, 1}
+    shares = {source: share for source, share, _ in bars.sources}
+    assert sum(shares.values()) == pytest.approx(headline.budget)  # every replicate spends it
+    assert {s for s, _, supervised in bars.sources if supervised} == set(headline.sources)
+
+
+def test_sanity_and_sign_tests_count_images(rooms: Connection, evidence: Evidence) -> None:
+    wins = """
+        SELECT avg((a.loss < b.loss)::INTEGER) FROM loss AS a JOIN loss AS b USING (study, image_id)
+        JOIN transfer AS mine ON (mine.study, mine.transfer_id) = (study, a.transfer_id)
+        JOIN transfer AS theirs ON (theirs.study, theirs.transfer_id) = (study, b.transfer_id)
+        WHERE study = 'rooms' AND mine.target = 'normals' AND theirs.target = 'normals'
+            AND mine.kind = 'task-specific' AND theirs.kind = 'best-guess'
+    """
+    ((rate,),) = rooms.execute(wins).fetchall()
+    sane = {row.target: row for row in evidence.sanity}["normals"]
+    assert sane.over_best_guess == pytest.approx(rate)
+    assert 0.5 < (sane.over_scratch or 0) < rate
+    for row in evidence.significance:
+        assert row.better + row.worse + row.undecided == 7
+    scratch = {row.target: row for row in evidence.significance if row.baseline == "scratch"}
+    assert scratch["normals"].better > 0
+
+
+def test_holes_are_what_was_not_measured(rooms: Connection, evidence: Evidence) -> None:
+    assert (evidence.coverage.cells, evidence.coverage.holes) == (12, ())
+    rooms.begin()
+    rooms.execute(
+        "DELETE FROM computed_affinity WHERE study = 'rooms' AND transfer_id IN "
+        "(SELECT transfer_id FROM transfer WHERE target = 'normals' AND sources = ['random'])"
+    )
+    holes = read_evidence(rooms, "rooms", "default", None).coverage
+    rooms.rollback()
+    assert (holes.cells, holes.measured) == (12, 11)
+    assert [(hole.target, hole.missing) for hole in holes.holes] == [("normals", ("random",))]
+
+
+def test_other_studies_are_compared_and_strangers_left_out(evidence: Evidence) -> None:
+    ((name, agreement),) = evidence.elsewhere
+    assert name == "places"
+    assert agreement.transfers == 24
+    assert 0.5 < (agreement.spearman or 0) <= 1
+
+
+def test_nothing_solved_or_resampled_has_no_error_bars(
+    rooms: Connection, paper_warehouse: Path
+) -> None:
+    assert read_evidence(rooms, "places", "default", None).error_bars is None
+    with reading(paper_warehouse) as connection:
+        assert read_evidence(connection, "paper", "default", None).error_bars is None
