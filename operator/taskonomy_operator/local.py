@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
-from taskonomy_catalogue.errors import InputRefused
+from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.launch import TRACKING_BUFFER, trials_text
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.endings import endings, ranking_ending
@@ -83,10 +83,13 @@ def cancel(folder: StudyFolder) -> int:
 
     Raises:
         NotFound: no such study was run here.
+        SettingRefused: another machine runs it.
     """
     known = observe(folder)
     runner = runner_of(folder)
     if runner is not None:
+        if runner.host not in ("", socket.gethostname()):
+            raise SettingRefused(f"study {folder.name!r} runs on {runner.host}; cancel it there")
         return int(send_stop(runner.pid))
     orphans = [adopted(folder, opened, slot=0) for opened in _alive(known)]
     for orphan in orphans:
@@ -354,7 +357,9 @@ class _LocalRun:
         def stop(_signal: int, _frame: FrameType | None) -> None:
             self._stops += 1
 
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means what it says
+            numbers.append(signal.SIGHUP)
         before = {number: signal.signal(number, stop) for number in numbers}
         try:
             yield

@@ -14,13 +14,15 @@ import pytest
 from fake_run import JOBS, FakeRun, environment
 from trial_results import small_study
 
+from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_catalogue.trials import digest, enumerate_trials
 from taskonomy_operator import retries
 from taskonomy_operator.journal import Starting, append, read
 from taskonomy_operator.local import cancel
-from taskonomy_operator.local_processes import AlreadyRuns
-from taskonomy_operator.observe import Watch, is_locked, status
+from taskonomy_operator.local_processes import AlreadyRuns, only_holder
+from taskonomy_operator.observe import Runner, Watch, is_locked, status
+from taskonomy_operator.study_folder import Run
 
 TRIALS = 3 + 3 + 3 + 12 + 9
 pytestmark = pytest.mark.slow  # every test starts processes
@@ -172,6 +174,34 @@ def test_the_studys_own_parallelism_is_kept(fake: FakeRun) -> None:
     seen: list[Any] = []
     fake.run(small_study(parallelism=1, **ONE), pack=8, show=seen.append)
     assert max(len({trial.job for trial in each.running}) for each in seen) == 1
+
+
+@pytest.mark.parametrize(("handler", "phase"), [(signal.SIG_IGN, "Completed"), (None, "Stopped")])
+def test_a_terminal_that_is_closed_stops_a_run_unless_it_was_told_not_to(
+    fake: FakeRun, handler: Any, phase: str
+) -> None:
+    before = signal.signal(signal.SIGHUP, handler or signal.SIG_DFL)
+
+    def close(_status: Any) -> None:
+        if not closed:
+            closed.append(True)
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    closed: list[bool] = []
+    try:
+        assert fake.run(small_study(**ONE), pack=8, show=close).phase == phase
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_run_on_another_machine_is_cancelled_there(fake: FakeRun) -> None:
+    fake.folder.keep(small_study(**ONE), Run(folder=".", dataset="."))
+    elsewhere = Runner(pid=os.getpid(), host="elsewhere").model_dump_json()
+    with (
+        only_holder(fake.folder.lock_file, elsewhere, "study 'rooms'"),
+        pytest.raises(SettingRefused, match="runs on elsewhere; cancel it there"),
+    ):
+        cancel(fake.folder)
 
 
 def test_only_one_process_runs_a_study(fake: FakeRun) -> None:
