@@ -92,6 +92,12 @@ def cli() -> None:
       taskonomyctl report --out report
       taskonomyctl sql "SELECT target, sources, gain FROM taxonomy_choice WHERE budget = 8"
 
+    A study of your own, trained on this machine:
+
+    \b
+      taskonomyctl submit -f study.yaml
+      taskonomyctl load --study NAME --from-artifacts ./artifacts
+
     Everything is kept in one DuckDB file, ./warehouse.duckdb unless --warehouse or
     TASKONOMY_WAREHOUSE names another. Results go to standard output, progress and messages to
     standard error.
