@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taskonomy_jobs.rooms.camera import Camera, Vector, aimed
-from taskonomy_jobs.rooms.kinds import KINDS, ROOM
+from taskonomy_jobs.rooms.kinds import BACKGROUND, KINDS, ROOM, SEMANTIC_VALUE
 from taskonomy_jobs.rooms.render import first_hit
 from taskonomy_jobs.rooms.scene import Scene
 from taskonomy_jobs.rooms.shapes import Column, surface
@@ -31,9 +31,13 @@ STEEPEST = math.radians(40.0)
 MOST_OBLIQUE = math.radians(82.0)
 """Largest angle between the line of sight and the surface's normal at the point."""
 DULL_SHARE = 0.22
-"""Chance that a point on the room itself, its doors or windows is taken; on furniture it always is:
-views should hold things."""
+"""Chance that a point on the room itself, its doors or windows is taken: views should hold things,
+and of one kind not too many. Points on an object make the next there less likely."""
+PLAIN_SHARE = 0.6
+"""The same for furniture that semantic segmentation has no class for; on the rest it always is."""
 DULL = tuple(KINDS.index(k) for k in (ROOM, "curtain", "door", "picture", "rug", "window"))
+CHOOSY = 400
+"""Rays after which a point on anything will do, and soon one that fewer cameras see."""
 TOLERANCE = 1e-4
 """Metres between where a ray to a point ends and the point, if the point is seen."""
 
@@ -160,8 +164,8 @@ def _seen_point(
         if shape[0] < 0:
             continue
         object_ = int(scene.shapes[shape[0], Column.OBJECT])
-        wanted = DULL_SHARE if scene.kinds[object_] in DULL else 0.5 ** looked_at[object_]
-        if rng.random() > wanted:
+        wanted = _appeal(int(scene.kinds[object_])) / (1 + looked_at[object_]) ** 2
+        if attempt < CHOOSY and rng.random() > wanted:
             continue
         location = start + distance[0] * ray
         normal = np.array(surface(scene.shapes[shape[0]], *location)[:3])
@@ -170,10 +174,19 @@ def _seen_point(
             for i in np.flatnonzero(_who_sees(scene, stands, location))
             if _is_good(stands[i], location, normal)
         ]
-        if len(seers) >= (size if attempt < 400 else min(size, 2) if attempt < 1500 else 1):
+        if len(seers) >= (
+            size if attempt < CHOOSY else min(size, 2) if attempt < 3 * CHOOSY else 1
+        ):
             looked_at[object_] += 1
             return location, normal, np.array(seers)
     raise RuntimeError(f"no point of a {scene.kind} is in sight of {len(stands)} cameras")
+
+
+def _appeal(kind: int) -> float:
+    """Chance that a point on an object is taken, if it is the first there."""
+    if kind in DULL:
+        return DULL_SHARE
+    return 1.0 if SEMANTIC_VALUE[kind] > BACKGROUND else PLAIN_SHARE
 
 
 def _is_good(eye: Vector, location: Vector, normal: Vector) -> bool:

@@ -50,7 +50,7 @@ def test_other_points_are_listed_if_and_only_if_they_are_in_sight(building: Any)
     """Brute force over every pair of a view and a point of its room."""
     points = {view.point.number: view.point for view in building.views}
     listed = hidden = 0
-    for view in building.few(4):
+    for view in building.few(2):
         shapes = building.scene(view).shapes
         others = {number for number, _, _ in view.others}
         for number, point in points.items():
