@@ -5,12 +5,15 @@
 The sources' networks are trained first (a few steps: it does not matter how well) and their
 representations are there for both. Then the same transfers to one target run as one pack in one
 process, and one after another in a process each. `ratio` is transfers per second of the first over
-the second. `same_losses` says whether every held-out loss is the same bit for bit.
+the second. `ratio_of_cpu_seconds` is steadier on a busy machine. A pack shares
+starting a process and decoding, so the gain shrinks with the length of a trial: try several
+`--steps`. `same_losses` says whether every held-out loss is the same bit for bit.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -57,8 +60,9 @@ def main() -> None:
         for found in (folder / "packed").iterdir():
             if found.name == REPRESENTATIONS or found.name not in map(digest, transfers):
                 (folder / "alone" / found.name).symlink_to(found)
-        packed = _timed(folder, "packed", dataset, [transfers])
-        alone = _timed(folder, "alone", dataset, [[transfer] for transfer in transfers])
+        packed, packed_cpu = _timed(folder, "packed", dataset, [transfers])
+        each = [[transfer] for transfer in transfers]
+        alone, alone_cpu = _timed(folder, "alone", dataset, each)
         same = all(
             (folder / "packed" / digest(trial) / LOSSES_FILE).read_bytes()
             == (folder / "alone" / digest(trial) / LOSSES_FILE).read_bytes()
@@ -77,17 +81,28 @@ def main() -> None:
                 "packed_per_second": round(count / packed, 3),
                 "alone_per_second": round(count / alone, 3),
                 "ratio": round(alone / packed, 2),
+                "packed_cpu_seconds": round(packed_cpu, 2),
+                "alone_cpu_seconds": round(alone_cpu, 2),
+                "ratio_of_cpu_seconds": round(alone_cpu / packed_cpu, 2),
                 "same_losses": same,
             }
         )
     )
 
 
-def _timed(folder: Path, root: str, dataset: str, processes: Sequence[Sequence[Trial]]) -> float:
-    began = time.perf_counter()
+def _timed(
+    folder: Path, root: str, dataset: str, processes: Sequence[Sequence[Trial]]
+) -> tuple[float, float]:
+    """Return the seconds that processes took one after another, and their CPU seconds."""
+    began, cpu = time.perf_counter(), _cpu()
     for trials in processes:
         _train(folder, root, dataset, trials)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, _cpu() - cpu
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _train(folder: Path, root: str, dataset: str, trials: Sequence[Trial]) -> None:

@@ -21,10 +21,14 @@ from taskonomy_warehouse.warehouse import writing
 
 
 class _NoPandas(importlib.abc.MetaPathFinder):
-    """Says at once that pandas is not here: DuckDB looks for it at every value it is given."""
+    """Says at once that pandas is not here: DuckDB looks for it at every value it is given.
+
+    Whoever asks whether there is one, as torch does, hears that there is none.
+    """
 
     def find_spec(self, name: str, *_: object) -> None:
-        if name == "pandas":
+        # Called by importlib's _find_spec, that by an import or by find_spec.
+        if name == "pandas" and sys._getframe(2).f_code.co_name != "find_spec":
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 

@@ -21,6 +21,8 @@ from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
 from taskonomy_jobs.sampling import Order
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(small_world.__file__)
 LONGEST = 120.0
 
@@ -123,11 +125,11 @@ def done(process: subprocess.Popen[str]) -> int:
     return process.returncode
 
 
-def curve(runs: Runs, root: str, trial: Trial) -> list[Any]:
+def curve(runs: Runs, root: str, trial: Trial) -> Any:
     return pq.read_table(runs.folder / root / digest(trial) / "curve.parquet").to_pylist()
 
 
-def losses(runs: Runs, root: str, trial: Trial) -> list[Any]:
+def losses(runs: Runs, root: str, trial: Trial) -> Any:
     return pq.read_table(runs.folder / root / digest(trial) / "losses.parquet").to_pylist()
 
 

@@ -20,7 +20,7 @@ def optimiser(**length: int) -> Optimiser:
 
 
 @pytest.mark.parametrize(("examples", "batch"), [(20, 8), (8, 8), (3, 8), (64, 7), (1, 2)])
-def test_every_epoch_has_every_example_once(examples, batch):
+def test_every_epoch_has_every_example_once(examples: int, batch: int) -> None:
     order = Order(examples, batch, seed=3)
     stream = np.concatenate([order.batch(step).indices for step in range(5 * examples)])
     for epoch in range(len(stream) // examples):
@@ -28,14 +28,14 @@ def test_every_epoch_has_every_example_once(examples, batch):
         assert sorted(seen.tolist()) == list(range(examples))
 
 
-def test_epochs_are_in_different_orders_and_seeds_too():
+def test_epochs_are_in_different_orders_and_seeds_too() -> None:
     order, other = Order(50, 50, seed=0), Order(50, 50, seed=1)
     first, second = order.batch(0).indices.tolist(), order.batch(1).indices.tolist()
     assert first != second
     assert first != other.batch(0).indices.tolist()
 
 
-def test_a_batch_does_not_depend_on_those_asked_for_before():
+def test_a_batch_does_not_depend_on_those_asked_for_before() -> None:
     straight, jumping = Order(30, 7, seed=5), Order(30, 7, seed=5)
     batches = [straight.batch(step) for step in range(12)]
     for step in (11, 0, 4, 11):
@@ -45,7 +45,7 @@ def test_a_batch_does_not_depend_on_those_asked_for_before():
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 5, 9])
-def test_workers_share_a_batch_without_gap_or_overlap(world):
+def test_workers_share_a_batch_without_gap_or_overlap(world: int) -> None:
     order = Order(30, 8, seed=0)
     whole = order.batch(2)
     shares = [whole.share(rank, world) for rank in range(world)]
@@ -57,7 +57,7 @@ def test_workers_share_a_batch_without_gap_or_overlap(world):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_an_example_is_drawn_anew_in_every_epoch():
+def test_an_example_is_drawn_anew_in_every_epoch() -> None:
     order = Order(6, 6, seed=0)
     first, second = order.batch(0), order.batch(1)
     of_first = dict(zip(first.indices.tolist(), first.draws.tolist(), strict=True))
@@ -66,7 +66,7 @@ def test_an_example_is_drawn_anew_in_every_epoch():
     assert len({*of_first.values(), *of_second.values()}) == 12
 
 
-def test_keys_are_what_they_were_yesterday():
+def test_keys_are_what_they_were_yesterday() -> None:
     # Written down once: the order of examples is part of what a digest stands for.
     assert key(0, 1, 2) == int(keys(0, 1, np.array([2]))[0])
     assert keys(7, np.arange(3), 1).shape == (3,)
@@ -76,10 +76,10 @@ def test_keys_are_what_they_were_yesterday():
 @pytest.mark.parametrize(
     ("length", "steps"), [({"steps": 17}, 17), ({"epochs": 2}, 5), ({"epochs": 4}, 10)]
 )
-def test_epochs_are_rounded_up_to_whole_batches(length, steps):
+def test_epochs_are_rounded_up_to_whole_batches(length: dict[str, int], steps: int) -> None:
     assert total_steps(optimiser(**length), examples=20) == steps
 
 
-def test_there_has_to_be_an_example():
+def test_there_has_to_be_an_example() -> None:
     with pytest.raises(ValueError, match="no example"):
         Order(0, 4, seed=0)

@@ -2,27 +2,38 @@
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_world import live_in
+from small_world import SmallExamples, World, live_in
 
 from taskonomy_catalogue.launch import trials_text
-from taskonomy_catalogue.records import best_guesses, parse_result
-from taskonomy_catalogue.trials import digest, enumerate_trials
-from taskonomy_jobs import packing, stacking, trainer
+from taskonomy_catalogue.records import BestGuess, Result, best_guesses, parse_result
+from taskonomy_catalogue.study import Study
+from taskonomy_catalogue.study_parts import Kind
+from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_jobs import packing, stacking
+from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.evaluate import evaluated
 from taskonomy_jobs.job import Stopped
 from taskonomy_jobs.packing import packs
 from taskonomy_jobs.settings import Settings
+from taskonomy_jobs.students import Inputs, Student
 from taskonomy_jobs.train import train
 
+Left = tuple[dict[str, torch.Tensor], list[Any], list[Any], Result]
 
-def of_kind(study, kind, target=None, order=None):
+
+def of_kind(
+    study: Study, kind: str, target: str | None = None, order: int | None = None
+) -> list[Trial]:
     return [
         trial
         for trial in enumerate_trials(study)
@@ -32,7 +43,13 @@ def of_kind(study, kind, target=None, order=None):
     ]
 
 
-def run(world, tmp_path, trials, settings=None, stop_after=None):
+def run(
+    world: World,
+    tmp_path: Path,
+    trials: Sequence[Trial | BestGuess],
+    settings: Settings | None = None,
+    stop_after: int | None = None,
+) -> int | str:
     """Train; return the exit code, or "stopped" if it was told to after so many steps."""
     path = tmp_path / "trials.jsonl"
     path.write_text(trials_text(trials))
@@ -41,9 +58,9 @@ def run(world, tmp_path, trials, settings=None, stop_after=None):
         return train(job)
     taken = 0
     way = stacking.Stacked if settings and settings.stacked == "yes" else packing.OneByOne
-    step = way.step
+    step: Any = way.step
 
-    def counting(*arguments):
+    def counting(*arguments: Any) -> None:
         nonlocal taken
         step(*arguments)
         taken += 1
@@ -56,7 +73,7 @@ def run(world, tmp_path, trials, settings=None, stop_after=None):
     return "stopped"
 
 
-def left(world, trial):
+def left(world: World, trial: Trial) -> Left:
     """What a trial left: its weights, curve and losses, and its result."""
     folder = world.root / digest(trial)
     return (
@@ -67,7 +84,7 @@ def left(world, trial):
     )
 
 
-def assert_same(first, second):
+def assert_same(first: Left, second: Left) -> None:
     """Bit for bit, but for times and the seconds used."""
     assert first[0].keys() == second[0].keys()
     for name in first[0]:
@@ -76,17 +93,22 @@ def assert_same(first, second):
     assert first[3].mean_loss == second[3].mean_loss
 
 
-def events(text, name):
+def events(text: str, name: str) -> list[dict[str, Any]]:
     found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     return [event for event in found if event["event"] == name]
 
 
-def anew(world, name):
+def anew(world: World, name: str) -> World:
     """The same world with another artifact root."""
     return replace(world, root=world.root.parent / name)
 
 
-def test_a_trial_learns_and_leaves_everything(world, tmp_path, small_study, capsys):
+def test_a_trial_learns_and_leaves_everything(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (trial,) = of_kind(small_study(steps=30), "task-specific", "depth")
     assert run(world, tmp_path, [trial]) == 0
     weights, curve, losses, result = left(world, trial)
@@ -103,7 +125,9 @@ def test_a_trial_learns_and_leaves_everything(world, tmp_path, small_study, caps
     assert [len(events(said, name)) for name in ("started", "finished")] == [1, 1]
 
 
-def test_a_finished_trial_is_passed_over(world, tmp_path, small_study):
+def test_a_finished_trial_is_passed_over(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
     (trial,) = of_kind(small_study(), "scratch", "depth")
     run(world, tmp_path, [trial])
     before = (world.root / digest(trial) / "result.json").stat().st_mtime_ns
@@ -116,8 +140,14 @@ def test_a_finished_trial_is_passed_over(world, tmp_path, small_study):
 @pytest.mark.parametrize("kind", ["task-specific", "scratch"])
 @pytest.mark.parametrize("stopped", [1, 7, 12])
 def test_stopped_and_resumed_is_bitwise_never_stopped(
-    world, tmp_path, small_study, monkeypatch, kind, stopped, capsys
-):
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: Kind,
+    stopped: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     study = small_study(steps=12, earlyStopping={"patience": 3}, lrDecayStep=5)
     (trial,) = of_kind(study, kind, "denoising")
     run(world, tmp_path, [trial])
@@ -132,11 +162,14 @@ def test_stopped_and_resumed_is_bitwise_never_stopped(
     assert_same(left(other, trial), whole)
 
 
-def sources_trained(world, tmp_path, study):
+def sources_trained(world: World, tmp_path: Path, study: Study) -> None:
     assert run(world, tmp_path, of_kind(study, "task-specific")) == 0
 
 
-def test_a_pack_leaves_what_its_trials_leave_alone(world, tmp_path, small_study):
+@pytest.mark.slow
+def test_a_pack_leaves_what_its_trials_leave_alone(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
     study = small_study(steps=6)
     sources_trained(world, tmp_path, study)
     transfers = of_kind(study, "transfer", "depth", order=1)
@@ -151,7 +184,9 @@ def test_a_pack_leaves_what_its_trials_leave_alone(world, tmp_path, small_study)
         (world.root / "packed").rename(tmp_path / digest(trial))
 
 
-def test_labels_of_a_pack_are_decoded_once(world, tmp_path, small_study):
+def test_labels_of_a_pack_are_decoded_once(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
     study = small_study(steps=20)
     sources_trained(world, tmp_path, study)
     world.opened.clear()
@@ -160,13 +195,16 @@ def test_labels_of_a_pack_are_decoded_once(world, tmp_path, small_study):
     assert len(read) == len(set(read))
 
 
-def _read(examples):
+def _read(examples: SmallExamples) -> list[tuple[str, int]]:
     if examples.task.id != "depth":
         return []
     return [(examples.part, index) for index, _ in examples.read]
 
 
-def test_students_left_at_different_steps_catch_up(world, tmp_path, small_study):
+@pytest.mark.slow
+def test_students_left_at_different_steps_catch_up(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
     study = small_study(steps=9)
     sources_trained(world, tmp_path, study)
     ahead, behind = of_kind(study, "transfer", "normals", order=1)[:2]
@@ -182,7 +220,12 @@ def test_students_left_at_different_steps_catch_up(world, tmp_path, small_study)
         assert_same(left(other, trial), left(world, trial))
 
 
-def test_a_head_that_diverges_leaves_the_others_alone(world, tmp_path, small_study, capsys):
+def test_a_head_that_diverges_leaves_the_others_alone(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     study = small_study(steps=6)
     sources_trained(world, tmp_path, study)
     transfers = of_kind(study, "transfer", "depth", order=1)
@@ -194,14 +237,14 @@ def test_a_head_that_diverges_leaves_the_others_alone(world, tmp_path, small_stu
         (world.root / digest(trial)).rename(tmp_path / digest(trial))
 
     with pytest.MonkeyPatch.context() as patch:
-        judge = trainer.Student.accumulate
+        judge = Student.accumulate
 
-        def poisoned(student, batch, inputs, total, draw):
+        def poisoned(student: Student, batch: Batch, inputs: Inputs, *arguments: int) -> Any:
             if student.trial == sick and student.step == 3:
                 inputs = {task: seen * float("nan") for task, seen in inputs.items()}
-            return judge(student, batch, inputs, total, draw)
+            return judge(student, batch, inputs, *arguments)
 
-        patch.setattr(trainer.Student, "accumulate", poisoned)
+        patch.setattr(Student, "accumulate", poisoned)
         capsys.readouterr()
         assert run(world, tmp_path, transfers) == 64
     assert source.exists()
@@ -216,7 +259,9 @@ def test_a_head_that_diverges_leaves_the_others_alone(world, tmp_path, small_stu
         assert_same(left(world, trial), before)
 
 
-def test_early_stopping_keeps_the_best_weights(world, tmp_path, small_study):
+def test_early_stopping_keeps_the_best_weights(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
     study = small_study(steps=60, learningRate=0.3, earlyStopping={"patience": 2})
     (trial,) = of_kind(study, "scratch", "scene-classes")
     assert run(world, tmp_path, [trial]) == 0
@@ -228,7 +273,9 @@ def test_early_stopping_keeps_the_best_weights(world, tmp_path, small_study):
     assert result.steps == len(curve) == 3 * len(validated)
 
 
-def test_parts_of_a_batch_add_up_to_the_whole(world, tmp_path, small_study, monkeypatch):
+def test_parts_of_a_batch_add_up_to_the_whole(
+    world: World, tmp_path: Path, small_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (trial,) = of_kind(small_study(steps=5), "task-specific", "depth")
     run(world, tmp_path, [trial])
     other = anew(world, "other")
@@ -238,25 +285,33 @@ def test_parts_of_a_batch_add_up_to_the_whole(world, tmp_path, small_study, monk
     assert [row["loss"] for row in theirs] == pytest.approx([row["loss"] for row in ours], rel=1e-5)
 
 
-def test_a_batch_too_large_for_the_gpu_is_done_in_parts(world, tmp_path, small_study, monkeypatch):
+def test_a_batch_too_large_for_the_gpu_is_done_in_parts(
+    world: World, tmp_path: Path, small_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (trial,) = of_kind(small_study(steps=5), "task-specific", "depth")
     run(world, tmp_path, [trial], Settings(micro_batch=2))
     whole = left(world, trial)
     other = anew(world, "other")
     live_in(other, monkeypatch.setattr)
-    accumulate = trainer.Student.accumulate
+    accumulate = Student.accumulate
 
-    def limited(student, batch, *arguments):
+    def limited(student: Student, batch: Batch, *arguments: Any) -> Any:
         if len(batch) > 2:
             raise torch.OutOfMemoryError("the GPU is small")
         return accumulate(student, batch, *arguments)
 
-    monkeypatch.setattr(trainer.Student, "accumulate", limited)
+    monkeypatch.setattr(Student, "accumulate", limited)
     assert run(other, tmp_path, [trial]) == 0
     assert_same(left(other, trial), whole)
 
 
-def test_damaged_examples_are_passed_over_and_counted(world, tmp_path, small_study, capsys):
+@pytest.mark.slow
+def test_damaged_examples_are_passed_over_and_counted(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     world.sizes |= {"train": 400}
     world.damaged = {"train": frozenset({3}), "test": frozenset({5})}
     (trial,) = of_kind(small_study(steps=120), "task-specific", "depth")
@@ -268,7 +323,12 @@ def test_damaged_examples_are_passed_over_and_counted(world, tmp_path, small_stu
     assert told[0]["first"] == "train/3: is damaged"
 
 
-def test_too_many_damaged_examples_end_it(world, tmp_path, small_study, capsys):
+def test_too_many_damaged_examples_end_it(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     world.damaged = {"train": frozenset(range(8))}
     (trial,) = of_kind(small_study(steps=30), "task-specific", "depth")
     assert run(world, tmp_path, [trial]) == 64
@@ -276,7 +336,13 @@ def test_too_many_damaged_examples_end_it(world, tmp_path, small_study, capsys):
     assert "cannot be read, more than the 1.00%" in failed["reason"]
 
 
-def test_a_transfer_waits_for_its_sources(world, tmp_path, small_study, capsys):
+@pytest.mark.slow
+def test_a_transfer_waits_for_its_sources(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     study = small_study()
     first, *rest = of_kind(study, "transfer", "depth", order=1)
     random = [trial for trial in (first, *rest) if trial.sources == ("random",)]
@@ -287,7 +353,12 @@ def test_a_transfer_waits_for_its_sources(world, tmp_path, small_study, capsys):
     assert (world.root / digest(random[0]) / "result.json").exists()
 
 
-def test_a_damaged_checkpoint_is_not_gone_on_from(world, tmp_path, small_study, caplog):
+def test_a_damaged_checkpoint_is_not_gone_on_from(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     (trial,) = of_kind(small_study(steps=4), "scratch", "depth")
     run(world, tmp_path, [trial], stop_after=2)
     checkpoint = world.root / digest(trial) / "checkpoint" / "state.pt"
@@ -296,7 +367,9 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(world, tmp_path, small_study, 
     assert "trained anew" in caplog.text
 
 
-def test_a_best_guess_is_the_mean_label_judged(world, tmp_path, small_study):
+def test_a_best_guess_is_the_mean_label_judged(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
     (guess,) = (g for g in best_guesses(small_study()) if g.target.id == "scene-classes")
     assert run(world, tmp_path, [guess]) == 0
     folder = world.root / digest(guess)
@@ -307,7 +380,10 @@ def test_a_best_guess_is_the_mean_label_judged(world, tmp_path, small_study):
     assert [row["loss"] for row in rows] == pytest.approx([np.log(3)] * 12, abs=0.1)
 
 
-def test_judged_again_from_its_weights_a_trial_loses_the_same(world, tmp_path, small_study):
+@pytest.mark.slow
+def test_judged_again_from_its_weights_a_trial_loses_the_same(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
     study = small_study(steps=5)
     trials = of_kind(study, "task-specific", "depth") + of_kind(study, "task-specific", "normals")
     transfer = next(t for t in of_kind(study, "transfer", "depth", 1) if t.sources == ("normals",))
@@ -316,12 +392,12 @@ def test_judged_again_from_its_weights_a_trial_loses_the_same(world, tmp_path, s
         found = evaluated(trial, world.job(tmp_path / "trials.jsonl"))
         assert found["largest_difference"] == 0
         assert found["mean_loss"] == pytest.approx(found["recorded_mean_loss"])
-        assert found["rmse"] >= found["mean_loss"]
+        assert found["rmse"] >= found["mean_loss"]  # type: ignore[operator]
 
 
 def test_stacked_networks_learn_what_they_learn_one_by_one(
-    world, tmp_path, small_study, monkeypatch
-):
+    world: World, tmp_path: Path, small_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = small_study(steps=8)
     sources_trained(world, tmp_path, study)
     transfers = of_kind(study, "transfer", "normals", order=2)
@@ -340,9 +416,10 @@ def test_stacked_networks_learn_what_they_learn_one_by_one(
             assert beside["loss"] == pytest.approx(alone["loss"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_stacked_head_that_diverges_leaves_the_others_alone(
-    world, tmp_path, small_study, monkeypatch
-):
+    world: World, tmp_path: Path, small_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
     study = small_study(steps=6)
     sources_trained(world, tmp_path, study)
     sick, *well = of_kind(study, "transfer", "depth", order=1)
@@ -352,7 +429,7 @@ def test_a_stacked_head_that_diverges_leaves_the_others_alone(
     live_in(other, monkeypatch.setattr)
     learn = stacking._Stack.learn
 
-    def poisoned(stack, figures, examples):
+    def poisoned(stack: Any, figures: Any, examples: Any) -> None:
         if stack.students[0].trial == sick and stack.students[0].step == 2:
             for parameter in stack._parameters.values():
                 parameter.grad[0] *= float("nan")
