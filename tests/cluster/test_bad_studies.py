@@ -36,7 +36,7 @@ SERVERS_WORDS = re.compile(
 """What the server says of a single field, and what it wants there."""
 
 OTHERWISE = {
-    "wrong apiVersion": ('version "v1"', "cannot be handled"),
+    "wrong apiVersion": ("", "404 page not found"),  # kubectl says: no matches for kind "Study"
     "wrong kind": ("kind", "must be Study"),
     "metadata is text": ("ObjectMeta", "cannot unmarshal string"),
     "label is a number": ("ObjectMeta.labels", "cannot unmarshal number"),
