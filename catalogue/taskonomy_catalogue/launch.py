@@ -42,6 +42,9 @@ REPLAY_MODULE = "taskonomy_jobs.tracking"
 TRACKING_BUFFER = "tracking-buffer.jsonl"
 """File of a trial's folder that holds what the tracking server does not have yet."""
 
+STUDIES_FOLDER = "studies"
+"""Folder of an artifact root that studies run on this machine are kept in."""
+
 
 class Exit(IntEnum):
     """What a job's exit code means. Every other code, and every signal, is a crash."""
@@ -139,7 +142,7 @@ class RankingLaunch(CommandLine):
     MODULE: ClassVar[str] = RANKING_MODULE
 
     study: str = Field(min_length=1)
-    """The study's document (YAML or JSON)."""
+    """The study's document (JSON)."""
     artifacts: str = Field(min_length=1)
     """Where trials leave their folders."""
     out: str = Field(min_length=1)
@@ -188,6 +191,11 @@ def parse_trials(content: bytes, origin: str) -> list[Trial | BestGuess]:
         except InputRefused as error:
             raise InputRefused(origin, error.reason, line=number) from error
     return trials
+
+
+def submitted_study(artifacts: Path, study: str) -> Path:
+    """Return the file that a study submitted on this machine is kept in, its tasks inline."""
+    return artifacts / STUDIES_FOLDER / study / "study.json"
 
 
 def local_path(place: str) -> Path:

@@ -14,15 +14,20 @@ import click
 
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomyctl.commands.analyse import bootstrap, generalization, novel_task, taxonomy
+from taskonomyctl.commands.cancel import cancel
 from taskonomyctl.commands.completion import completion
 from taskonomyctl.commands.export import export
 from taskonomyctl.commands.import_ import import_
 from taskonomyctl.commands.load import load
+from taskonomyctl.commands.logs import logs
+from taskonomyctl.commands.plan import plan
 from taskonomyctl.commands.report import report
 from taskonomyctl.commands.show import show
 from taskonomyctl.commands.solve import solve
 from taskonomyctl.commands.sql import sql
+from taskonomyctl.commands.submit import submit
 from taskonomyctl.commands.tasks import tasks
+from taskonomyctl.commands.watch import list_, status, watch
 
 EXIT_CODES = """\b
 Exit codes:
@@ -33,6 +38,7 @@ Exit codes:
   4  solved, and some budget has no taxonomy: the message says which target
   5  a file was refused: the message names line, column and reason
   6  something is missing, busy or away: a warehouse, a study, a solver, a server
+  7  the study ended, and some of its trials have no result: the table says why
   130  interrupted by Ctrl-C, 143 by SIGTERM: what was committed before is kept
   141  the reader of the output went away, as head does
 """
@@ -91,6 +97,13 @@ def cli() -> None:
 
 
 COMMANDS = (
+    plan,
+    submit,
+    status,
+    watch,
+    logs,
+    cancel,
+    list_,
     import_,
     load,
     tasks,

@@ -15,6 +15,8 @@ rates count. By the task's output and loss:
 | vector, l1 | mean absolute error | the same |
 | classes | cross-entropy with soft labels | the same |
 
+A user's task with a loss of its own (`custom.TaskPlugin`) is trained with it and compared by it.
+
 Adversarial terms, which the paper adds to pixel losses, are left out, so that a loss means the same
 for every network. A clipped error is no use for comparing: beyond the clip all networks tie. An
 embedding has no label to be near to; whether it tells segments apart on the very same pixel pairs
@@ -32,6 +34,7 @@ from torch.nn import functional
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.trials import TrialTask
+from taskonomy_jobs.custom import plugin
 from taskonomy_jobs.data.examples import Array, Statistics
 
 CLIP = 3.0
@@ -65,7 +68,8 @@ def training_loss(
     Raises:
         SettingRefused: the task's output does not go with its loss.
     """
-    if task.output.kind == "vector" and task.loss == "l2" and task.id not in UNCLIPPED:
+    own = plugin(task.id).loss is not None
+    if not own and task.output.kind == "vector" and task.loss == "l2" and task.id not in UNCLIPPED:
         return clipped_squared_error(prediction, target)
     return comparison_loss(task, prediction, target, mask, statistics)
 
@@ -81,6 +85,8 @@ def comparison_loss(
 
     Arguments and errors as `training_loss`.
     """
+    if own := plugin(task.id).loss:
+        return own(prediction, target, mask)
     match task.output.kind, task.loss:
         case (("image" | "vector"), ("l1" | "l2") as loss):
             return pixel_error(prediction, target, mask, squared=loss == "l2")

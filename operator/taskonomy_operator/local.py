@@ -107,6 +107,28 @@ def run_study(
         return runner.run()
 
 
+def command_of(known: Known, job: Job, settings: Settings) -> list[str]:
+    """Return the words that start a job; its trials file is written when it starts."""
+    folder, run = known.folder, known.run
+    if job.kind == "ranking":
+        ranking = RankingLaunch(
+            study=str(folder.study_file),
+            artifacts=str(folder.artifacts),
+            out=str(folder.ranking_file),
+            targets=",".join(job.targets),
+        )
+        return [*settings.ranker, *ranking.arguments()]
+    launch = Launch(
+        trials=str(folder.trials_file(job.name)),
+        study=known.study.name,
+        dataset=run.dataset,
+        artifacts=str(folder.artifacts),
+        tracking=run.tracking,
+        job=job.name,
+    )
+    return [*settings.trainer, *launch.arguments()]
+
+
 def cancel(folder: StudyFolder) -> int:
     """Ask whatever runs a study to save and stop; return how many processes were asked.
 
@@ -235,10 +257,13 @@ class _LocalRun:
                 boot=boot(),
             )
         )
+        if job.kind == "train":
+            nodes = filter(None, map(self.known.plan.node, job.digests))
+            write_whole(folder.trials_file(job.name), trials_text(node.trial for node in nodes))
         slot = min(set(range(len(self._live) + 1)) - {process.slot for process in self._live})
         process = start(
             job,
-            self._command(job),
+            command_of(self.known, job, self.settings),
             log=log,
             lock=folder.job_lock(job.name),
             slot=slot,
@@ -248,29 +273,6 @@ class _LocalRun:
         self._live.append(process)
         self.known.plan.saw_start(job)
         self._write_down(Running(job=job.name, pid=process.pid or 0, started=process.started))
-
-    def _command(self, job: Job) -> list[str]:
-        folder, run = self.known.folder, self.known.run
-        if job.kind == "ranking":
-            ranking = RankingLaunch(
-                study=str(folder.study_file),
-                artifacts=str(folder.artifacts),
-                out=str(folder.ranking_file),
-                targets=",".join(job.targets),
-            )
-            return [*self.settings.ranker, *ranking.arguments()]
-        nodes = filter(None, map(self.known.plan.node, job.digests))
-        trials = folder.trials_file(job.name)
-        write_whole(trials, trials_text(node.trial for node in nodes))
-        launch = Launch(
-            trials=str(trials),
-            study=self.known.study.name,
-            dataset=run.dataset,
-            artifacts=str(folder.artifacts),
-            tracking=run.tracking,
-            job=job.name,
-        )
-        return [*self.settings.trainer, *launch.arguments()]
 
     def _settle(self, process: JobProcess) -> None:
         """Write down how a job ended, tell the planner, and clear its files away."""

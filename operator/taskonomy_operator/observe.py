@@ -98,7 +98,11 @@ def observe(folder: StudyFolder, *, most_in_pack: int = DEFAULT_PACK) -> Known:
         NotFound: it was not.
         InputRefused: a file of its folder was damaged.
     """
-    study, run = folder.study(), folder.run()
+    return observe_as(folder, folder.study(), folder.run(), most_in_pack=most_in_pack)
+
+
+def observe_as(folder: StudyFolder, study: Study, run: Run, *, most_in_pack: int) -> Known:
+    """Return what is known of a study, were it submitted so; its folder need not be there."""
     plan = Plan(study, stage=run.stage, most_in_pack=most_in_pack)
     plan.saw_ranking(folder.ranking(study))
     history = History()

@@ -22,14 +22,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from taskonomy_catalogue.errors import InputRefused, NotFound, did_you_mean
+from taskonomy_catalogue.launch import STUDIES_FOLDER, submitted_study
 from taskonomy_catalogue.rankings import FirstOrder, RankingFile, parse_ranking
 from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.trials import Ranking
 from taskonomy_operator.asked import PlanStage
-
-STUDIES = "studies"
-"""Folder of the artifact root that studies are kept in; no digest is called so."""
 
 
 class Run(BaseModel):
@@ -61,12 +59,12 @@ class StudyFolder:
     @property
     def root(self) -> Path:
         """The folder itself."""
-        return self.artifacts / STUDIES / self.name
+        return self.artifacts / STUDIES_FOLDER / self.name
 
     @property
     def study_file(self) -> Path:
         """The study as submitted."""
-        return self.root / "study.json"
+        return submitted_study(self.artifacts, self.name)
 
     @property
     def run_file(self) -> Path:
@@ -166,7 +164,7 @@ class StudyFolder:
 
 def submitted(artifacts: Path) -> list[StudyFolder]:
     """Return the studies that were submitted with an artifact root, by name."""
-    found = artifacts.glob(f"{STUDIES}/*/study.json")
+    found = artifacts.glob(str(submitted_study(Path(), "*")))
     return [StudyFolder(artifacts, path.parent.name) for path in sorted(found)]
 
 

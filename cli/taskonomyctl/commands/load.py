@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from taskonomy_warehouse.load.session import Outcome, Request, run_load
 from taskonomyctl.options import output_option, study_option, warehouse_option
 from taskonomyctl.output import print_rows, stderr_console
+from taskonomyctl.runs import submitted_here
 from taskonomyctl.study_files import read_study
 
 COLUMNS = ("digest", "reason", "detail", "folder")
@@ -22,12 +23,14 @@ COLUMNS = ("digest", "reason", "detail", "folder")
     "-f",
     "--file",
     type=click.Path(path_type=Path),
-    help="The study's file (YAML or JSON); needed once, the warehouse keeps it.",
+    help="The study's file (YAML or JSON); needed once, the warehouse keeps it. Not needed for a "
+    "study that was submitted here: it lies beside its results.",
 )
 @click.option(
     "--from-artifacts",
     metavar="URI",
-    help="Load from this artifact root, a path or s3://; the study's own unless given.",
+    help="Load from this artifact root, a path or s3://; the study's own unless given, else "
+    "./artifacts if the study was submitted there.",
 )
 @click.option(
     "--from-tracking",
@@ -89,12 +92,18 @@ def load(
     `quarantine`, and taken in by the next load once it is put right. The exit code is 3 then.
 
     \b
+      taskonomyctl load --study rooms --from-artifacts ./artifacts
       taskonomyctl load -f study.yaml --from-artifacts s3://results/taskonomy
       taskonomyctl load --study rooms --from-tracking http://mlflow:5000
       taskonomyctl load --study rooms --rebuild
     """
     if publish and no_publish:
         raise click.UsageError("give --publish or --no-publish, not both")
+    tracking = ""
+    submitted = None if file or from_tracking else submitted_here(from_artifacts, study)
+    if submitted is not None:
+        file, tracking = submitted.study_file, submitted.run().tracking
+        from_artifacts = str(submitted.artifacts)
     beside = str(warehouse.with_name(f"{warehouse.stem}.snapshot"))
     request = Request(
         warehouse=warehouse,
@@ -104,6 +113,7 @@ def load(
         from_artifacts=from_artifacts,
         from_tracking=from_tracking,
         rebuild=rebuild,
+        tracking=tracking,
         losses_stay=losses_stay,
         win_rates=win_rates,
         publish_to=None if no_publish else publish or beside,

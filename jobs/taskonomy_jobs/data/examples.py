@@ -123,10 +123,10 @@ def open_examples(
 
 
 def statistics(examples: Examples) -> Statistics:
-    """Return the statistics of the task's training labels: over the whole train part, whatever
-    part or fraction `examples` is, so that all networks of a target share one loss.
+    """Return the statistics of the task's training labels.
 
-    Computed once and kept in the data set's cache folder; deterministic.
+    They are of the whole train part, whatever part or fraction `examples` is, so that all networks
+    of a target share one loss. Computed once and kept in the data set's cache folder.
     """
     from taskonomy_jobs.data.opening import statistics_of
 

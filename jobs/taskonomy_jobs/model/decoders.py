@@ -39,6 +39,8 @@ class Sizes:
     doublings: tuple[tuple[int, int], ...]
     """Channels of each doubling of the side and of the convolution behind it; the last doubling
     goes straight to the output. More doublings than these repeat the last."""
+    fine: bool
+    """Whether a convolution at full size makes the output; else the last doubling does."""
     pooled: int
     """Cells on a side that fully connected layers read."""
     hidden: int
@@ -52,6 +54,7 @@ DECODERS = {
         style="batch",
         convolutions=(1024, 1024, 512, 256, 256, 128),
         doublings=((64, 64), (32, 32), (16, 32), (16, 16)),
+        fine=True,
         pooled=16,
         hidden=2048,
         dropout=0.5,
@@ -59,7 +62,8 @@ DECODERS = {
     "tiny": Sizes(
         style="group",
         convolutions=(48, 48, 32),
-        doublings=((24, 24), (16, 16), (8, 8)),
+        doublings=((24, 24), (16, 16)),
+        fine=False,
         pooled=8,
         hidden=128,
         dropout=0.0,
@@ -111,7 +115,7 @@ def create_decoder(
 
 def _start_small(decoder: nn.Sequential) -> None:
     """Shrink the last layer: first predictions near zero, embeddings near one another."""
-    last = [m for m in decoder if isinstance(m, nn.Conv2d | nn.Linear)][-1]
+    last = [m for m in decoder if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)][-1]
     with torch.no_grad():
         last.weight.mul_(_FIRST)
 
@@ -132,24 +136,22 @@ def _pixels(sizes: Sizes, out: int, side: int, channels: int, bounded: bool) -> 
     for width in sizes.convolutions:
         layers.append(convolution(channels, width, sizes.style))
         channels = width
-    for layer, width in _doublings(sizes, channels, side):
-        layers.append(layer)
-        channels = width
-    kernel = 1 if out >= _WIDE else 3
-    layers += [nn.Conv2d(channels, out, kernel, padding=kernel // 2), Fit(side, smooth=True)]
+    count = max(0, (side - 1) // CELLS).bit_length()
+    for number in range(count if sizes.fine else count - 1):
+        width, after = sizes.doublings[min(number, len(sizes.doublings) - 1)]
+        layers.append(doubling(channels, width, sizes.style))
+        if number < count - 1:
+            layers.append(convolution(width, after, sizes.style))
+        channels = after if number < count - 1 else width
+    layers += [_last(sizes, channels, out, count), Fit(side, smooth=True)]
     return nn.Sequential(*layers, nn.Tanh() if bounded else nn.Identity())
 
 
-def _doublings(sizes: Sizes, channels: int, side: int) -> Iterator[tuple[nn.Module, int]]:
-    """Yield layers and their widths that bring 16×16 to at least the side of the output."""
-    count = max(0, (side - 1) // CELLS).bit_length()
-    for number in range(count):
-        width, after = sizes.doublings[min(number, len(sizes.doublings) - 1)]
-        yield doubling(channels, width, sizes.style), width
-        channels = width
-        if number < count - 1:
-            yield convolution(channels, after, sizes.style), after
-            channels = after
+def _last(sizes: Sizes, channels: int, out: int, doublings: int) -> nn.Module:
+    if doublings and not sizes.fine and out < _WIDE:
+        return nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)
+    kernel = 1 if out >= _WIDE else 3
+    return nn.Conv2d(channels, out, kernel, padding=kernel // 2)
 
 
 # --- vectors and classes -----------------------------------------------------------------------

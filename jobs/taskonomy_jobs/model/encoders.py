@@ -8,7 +8,6 @@ trunk, and `resnet-tiny` a residual network that two CPU cores can train at 64 o
 from collections.abc import Iterator
 from itertools import pairwise
 
-import timm
 from torch import Tensor, nn
 
 from taskonomy_catalogue.errors import SettingRefused, did_you_mean
@@ -50,6 +49,8 @@ _FEATURES = {"resnet50": 2048, "resnet18": 512}
 
 
 def _resnet(name: str, doublings: int) -> nn.Module:
+    import timm  # here: it takes longer to import than torch, and resnet-tiny needs none of it
+
     trunk: nn.Module = timm.create_model(
         name, pretrained=False, num_classes=0, global_pool="", zero_init_last=False
     )

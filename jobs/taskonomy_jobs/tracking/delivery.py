@@ -111,7 +111,6 @@ class Delivery:
                 line["time"],
                 line.get("values", {}),
                 line.get("tags", {}),
-                line.get("step", 0),
             )
         )
 

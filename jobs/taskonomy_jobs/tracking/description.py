@@ -7,6 +7,7 @@ with stands by itself: ``loss``, ``gpu_seconds`` and, from the loader, ``gain`` 
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +19,9 @@ STAGE_TAG = "taskonomy.stage"
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's own tag that nests a run under another."""
 NOTE_TAG = "mlflow.note.content"
-"""MLflow's own tag for a run's description, in Markdown."""
+"""MLflow's own tag for a description of a run or an experiment, in Markdown."""
+KIND_TAG = "mlflow.experimentKind"
+"""MLflow's own tag of an experiment: which of its faces the page shows."""
 
 STAGE_NAMES = {
     "task-specific": "task-specific networks",
@@ -30,8 +33,6 @@ STAGE_NAMES = {
 """Names of the runs that the trials of a stage are nested under."""
 
 _CURVES = {"train_": "train/", "validation_": "validation/"}
-_ENDS = {"loss", "gpu_seconds", "gain", "quality"}
-"""Metrics that a run ends with; a curve may not take their names."""
 _LONGEST = 5_900
 """Characters of a param or tag; MLflow takes 6,000 and 8,000."""
 
@@ -102,7 +103,7 @@ def params(trial: Trial | BestGuess) -> Iterator[tuple[str, str]]:
     content = trial.model_dump(mode="json", exclude_none=True)
     for part, value in content.items():
         if part == "encoders":
-            yield "source_trials", _encoders(value)[:_LONGEST]
+            yield "sources.trials", _encoders(value)[:_LONGEST]
         elif isinstance(value, Mapping):
             yield from _flat(f"{part}.", value)
         elif part not in ("kind", "seed"):
@@ -110,14 +111,14 @@ def params(trial: Trial | BestGuess) -> Iterator[tuple[str, str]]:
 
 
 def curve(name: str) -> str:
-    """Return what a step metric is called: ``train_loss`` is ``train/loss``.
+    """Return what a step metric is called: ``validation_loss`` is ``validation/loss``.
 
-    A name that belongs to a figure a run ends with (``loss``) is taken for one of training.
+    Whatever names no section is training's, so that what runs end with stands alone.
     """
     for prefix, section in _CURVES.items():
         if name.startswith(prefix) and name != prefix:
             return section + name.removeprefix(prefix)
-    return f"train/{name}" if name in _ENDS else name
+    return f"train/{name}"
 
 
 def ends(result: Result) -> tuple[dict[str, float], dict[str, str]]:
@@ -128,6 +129,32 @@ def ends(result: Result) -> tuple[dict[str, float], dict[str, str]]:
     if result.versions:
         tags["taskonomy.versions"] = ", ".join(f"{k} {v}" for k, v in result.versions.items())
     return {"loss": result.mean_loss, "gpu_seconds": result.gpu_seconds}, tags
+
+
+def experiment_tags(study: str) -> dict[str, str]:
+    """Return the tags of a study's experiment."""
+    note = (
+        f"Every trial of the study **{study}**, nested by stage. To compare the transfers to one "
+        'target, search `params.target = "normals" and params.kind = "transfer"`, sort by the '
+        "metric `loss` and switch to the charts; each run's description has that link."
+    )
+    return {NOTE_TAG: note, KIND_TAG: "custom_model_development"}
+
+
+def comparison(experiment: str, target: str) -> str:
+    """Return Markdown with a link to the page that compares a target's transfers, best first.
+
+    Sorted by a metric, MLflow's page shows runs and not the stages they are nested under; so their
+    curves and pictures stand side by side.
+    """
+    query = {
+        "searchFilter": f'params.target = "{target}" and params.kind = "transfer"',
+        "orderByKey": "metrics.`loss`",
+        "orderByAsc": "true",
+        "compareRunsMode": "CHART",
+    }
+    address = f"#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"
+    return f"[Compare all transfers to {target}]({address})"
 
 
 def stage_tags(description: Description) -> dict[str, str]:

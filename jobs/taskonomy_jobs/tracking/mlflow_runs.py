@@ -25,9 +25,12 @@ from PIL import Image
 
 from taskonomy_catalogue.records import DIGEST_KEY
 from taskonomy_jobs.tracking.description import (
+    NOTE_TAG,
     PARENT_TAG,
     STAGE_NAMES,
     Description,
+    comparison,
+    experiment_tags,
     stage_tags,
 )
 from taskonomy_jobs.tracking.sqlite import make_database, picture_folder, sqlite_file
@@ -96,7 +99,7 @@ class MlflowRuns:
             )
             run_id = found.info.run_id
             _log_new_params(client, found, run.params)
-            for key, value in ({**run.tags, PARENT_TAG: parent}).items():
+            for key, value in _tags(experiment, run, parent).items():
                 if found.data.tags.get(key) != value:
                     client.set_tag(run_id, key, value)
             if found.info.status != "RUNNING":
@@ -159,7 +162,6 @@ class MlflowRuns:
         time: int,
         values: Mapping[str, float],
         tags: Mapping[str, str],
-        step: int,
     ) -> None:
         """Write what the run ended with, and end it; doubles made on the way are removed.
 
@@ -170,7 +172,6 @@ class MlflowRuns:
             time: when it ended, in milliseconds.
             values: final metrics.
             tags: further tags.
-            step: step of the final metrics.
 
         Raises:
             Away: try again later.
@@ -178,7 +179,8 @@ class MlflowRuns:
         """
         from mlflow.entities import Metric, RunTag
 
-        new = [Metric(k, v, time, step) for k, v in values.items() if record.value.get(k) != v]
+        # At step 0, where the page draws bars, and where the loader puts gain and quality.
+        new = [Metric(k, v, time, 0) for k, v in values.items() if record.value.get(k) != v]
         with self._asking() as client:
             _only(client, _trial_runs(client, record.experiment_id, run), keep=record.run_id)
             parent = _stage_run(client, record.experiment_id, run)
@@ -228,6 +230,7 @@ def _get_ready() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # the journal tries again
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # it is for events
 
 
 def _opened(uri: str) -> "MlflowClient":
@@ -254,7 +257,7 @@ def _experiment(client: "MlflowClient", study: str, artifacts: str | None) -> st
 
     found = client.get_experiment_by_name(study)
     if found is None:
-        tags = {"mlflow.note.content": f"Every trial of the study {study}, nested by stage."}
+        tags = experiment_tags(study)
         try:
             return str(client.create_experiment(study, artifact_location=artifacts, tags=tags))
         except MlflowException as error:
@@ -296,8 +299,14 @@ def _only(client: "MlflowClient", runs: "list[Run]", keep: str = "") -> "Run | N
 
 
 def _created(client: "MlflowClient", experiment: str, run: Description, parent: str) -> "Run":
-    tags = {**run.tags, PARENT_TAG: parent}
+    tags = _tags(experiment, run, parent)
     return client.create_run(experiment, start_time=run.time, tags=tags, run_name=run.name)
+
+
+def _tags(experiment: str, run: Description, parent: str) -> dict[str, str]:
+    target = run.params.get("target", "")
+    note = f"{comparison(experiment, target)}\n\n{run.tags.get(NOTE_TAG, '')}"
+    return {**run.tags, NOTE_TAG: note, PARENT_TAG: parent}
 
 
 def _stage_run(client: "MlflowClient", experiment: str, run: Description) -> str:

@@ -139,6 +139,8 @@ class MlflowTracker:
         self._server = MlflowRuns(uri)
         self._queue: queue.SimpleQueue[_Logged | Event | None] = queue.SimpleQueue()
         self._closing = Event()
+        self._last_try = 0.0
+        """When a tracker that is closed tries for the last time, by the monotonic clock."""
         self._tries = 0
         """Rounds in a row that met no server."""
         self._threads = [
@@ -161,11 +163,12 @@ class MlflowTracker:
 
     def close(self, patience: float = 10.0) -> bool:
         """Send what there is, and stop; what the server did not take stays in the journals."""
-        deadline = time.monotonic() + patience
+        now = time.monotonic()
+        self._last_try = now + 0.8 * patience
         self._queue.put(None)
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join(max(0.1, deadline - time.monotonic()))
+                thread.join(max(0.1, now + patience - time.monotonic()))
             self._closing.set()  # once the writer is through, the sender's last round is complete
         return all(run.is_sent for run in self._runs.values())
 
@@ -192,7 +195,8 @@ class MlflowTracker:
         pause = self._interval
         while not self._closing.wait(pause):
             pause = self._interval if self._send_round() else min(2 * pause, LONGEST_PAUSE)
-        self._send_round()
+        while not self._send_round() and time.monotonic() < self._last_try:
+            time.sleep(min(1.0, self._interval))
         for run in list(self._runs.values()):
             run.close()
 
@@ -281,9 +285,7 @@ class _MlflowRun:
 
     def finish(self, result: Result) -> None:
         values, tags = ends(result)
-        time = int(result.finished_at.timestamp() * 1000)
-        line = {"event": "finished", "time": time, "step": result.steps}
-        self.put(line | {"values": values, "tags": tags})
+        self.put({"event": "finished", "values": values, "tags": tags})
 
     def fail(self, reason: str) -> None:
         self.put({"event": "failed", "tags": {"taskonomy.failure": reason[:5_000]}})

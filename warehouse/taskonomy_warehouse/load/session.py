@@ -51,6 +51,8 @@ class Request:
     """Whether the snapshot holds the losses too."""
     wait: float
     """Seconds to wait for others that use the warehouse."""
+    tracking: str = ""
+    """MLflow tracking URI that gain and quality are written back to; empty: the study's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,7 @@ def _finder(request: Request, study: Study) -> Callable[[duckdb.DuckDBPyConnecti
 def _write_back(
     connection: duckdb.DuckDBPyConnection, request: Request, study: Study
 ) -> tuple[int, str]:
-    tracking = request.from_tracking or study.spec.tracking
+    tracking = request.from_tracking or request.tracking or study.spec.tracking
     if not tracking:
         return 0, ""
     try:

@@ -1,0 +1,104 @@
+"""`taskonomyctl plan`: what a study would train, by stage, and what it costs."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from taskonomy_operator.costs import StageCost, best_guesses_of, stage_costs
+from taskonomy_operator.observe import observe_as
+from taskonomy_operator.packing import DEFAULT_PACK
+from taskonomy_operator.study_folder import Run
+from taskonomy_warehouse.queries import as_json
+from taskonomyctl.output import print_rows
+from taskonomyctl.runs import (
+    artifacts_option,
+    file_option,
+    folder_of,
+    parse_estimates,
+    say,
+    submission,
+)
+
+COLUMNS = ("stage", "trials", "gpu_hours", "done", "gpu_hours_left")
+
+
+@click.command()
+@file_option
+@artifacts_option
+@click.option(
+    "--price",
+    type=click.FloatRange(min=0),
+    metavar="PRICE",
+    help="Price of a GPU hour, in whatever you pay with: what is left is priced.",
+)
+@click.option(
+    "--estimate",
+    "estimates",
+    multiple=True,
+    metavar="STAGE=HOURS",
+    help="GPU hours of one trial of a stage, where none has been measured yet.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print the plan.",
+)
+def plan(
+    file: Path | None,
+    artifacts: str | None,
+    price: float | None,
+    estimates: tuple[str, ...],
+    output: str,
+) -> None:
+    """Show how many networks a study trains, stage by stage, and what they cost.
+
+    GPU hours are measured on trials that have their result, in the artifact root; before there is
+    any they are not known, unless --estimate says. A trial that has its result, from whichever
+    study, is not trained again.
+
+    \b
+      taskonomyctl plan -f study.yaml
+      taskonomyctl plan --estimate task-specific=20 --estimate first-order=2 --price 2.5
+    """
+    given = submission(file)
+    folder = folder_of(artifacts, given)
+    asked = Run(folder=str(given.folder), dataset=given.study.spec.data.dataset)
+    known = observe_as(folder, given.study, asked, most_in_pack=DEFAULT_PACK)
+    costs = stage_costs(known, parse_estimates(estimates))
+    total = _total(costs)
+    cost = None if price is None or total is None else round(total * price, 2)
+    if output == "json":
+        click.echo(as_json(_document(known.study.name, costs, best_guesses_of(given.study), cost)))
+        return
+    print_rows([asdict(each) for each in costs], COLUMNS, "table")
+    click.echo(f"{sum(each.trials for each in costs):,} trials, {_done(costs)}", err=True)
+    if total is None:
+        say("GPU hours are not known before a trial has run; --estimate STAGE=HOURS gives them")
+    elif cost is not None:
+        click.echo(f"{total:,.1f} GPU hours left, {cost:,.2f} at {price:g} an hour", err=True)
+
+
+def _document(
+    study: str, costs: list[StageCost], best_guesses: int, cost: float | None
+) -> dict[str, object]:
+    document: dict[str, object] = {
+        "study": study,
+        "stages": [asdict(each) for each in costs],
+        "best_guesses": best_guesses,
+    }
+    return document if cost is None else document | {"cost": cost}
+
+
+def _total(costs: list[StageCost]) -> float | None:
+    """Return the GPU hours left; None: those of a stage with something left are not known."""
+    hours = [each.gpu_hours_left for each in costs]
+    return None if None in hours else sum(filter(None, hours))
+
+
+def _done(costs: list[StageCost]) -> str:
+    done = sum(each.done for each in costs)
+    return f"{done:,} of them have their result" if done else "none has its result yet"

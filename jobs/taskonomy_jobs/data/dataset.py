@@ -1,0 +1,172 @@
+"""A data set opened: its index, its decoded images kept in memory, its cameras.
+
+One `DataSet` a process and folder, shared by all tasks, so that an image that several tasks read is
+decoded once. Decoded images are kept first come, first kept, up to `MEMORY_MIB`: training visits
+every image equally often, so throwing one out to keep another would gain nothing.
+"""
+
+import os
+from functools import cached_property, lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from taskonomy_catalogue.errors import NotFound, SettingRefused
+from taskonomy_jobs.data import files
+from taskonomy_jobs.data.cameras import Cameras
+from taskonomy_jobs.data.index import Index
+from taskonomy_jobs.data.layout import DEPTH_INVALID, DOMAINS, ZBUFFER_INVALID_FROM, Layout, Pixels
+from taskonomy_jobs.data.resizing import area, nearest, valid_area
+from taskonomy_jobs.data.skips import Unreadable
+
+Array = np.ndarray[Any, Any]
+
+MEMORY_MIB = 512
+"""Decoded images that a process keeps, MiB; ``TASKONOMY_MEMORY_MIB`` says otherwise."""
+LOOKED_AT = 100
+"""Images whose header is read, at most, to find the data set's image size."""
+
+_LOG_DEPTH = (np.log1p(np.arange(65_536)) / np.log(2.0**16)).astype(np.float32)
+"""By stored depth: log(1 + v) / log(2^16), in [0, 1]."""
+_INVALID_FROM = {"depth_zbuffer": ZBUFFER_INVALID_FROM, "depth_euclidean": DEPTH_INVALID}
+
+
+class DataSet:
+    """The files of a data set as arrays."""
+
+    def __init__(self, root: Path, layout: Layout) -> None:
+        self.root, self.layout = root, layout
+        self.index = Index(root, layout)
+        self.cameras = Cameras(self.index)
+        self._kept: dict[tuple[str, int, int], Array] = {}
+        self._left = int(os.environ.get("TASKONOMY_MEMORY_MIB", MEMORY_MIB)) << 20
+        self._lock = Lock()
+
+    @cached_property
+    def side(self) -> int:
+        """Height and width of the data set's images: those of its first readable RGB image.
+
+        Raises:
+            NotFound: none of the first hundred can be read.
+        """
+        last: Unreadable | None = None
+        for row in range(min(len(self.index), LOOKED_AT)):
+            try:
+                width, height = files.image_size(self.index.path("rgb", row))
+            except Unreadable as error:
+                last = error
+                continue
+            if width == height:
+                return width
+            last = Unreadable(self.index.path("rgb", row), f"is {width}×{height}, not square")
+        raise NotFound(f"{self.root}: no RGB image can be read; {last or 'there is none'}")
+
+    def check_size(self, size: int) -> None:
+        """Make sure that images need not be enlarged.
+
+        Raises:
+            SettingRefused: they are smaller than `size`.
+        """
+        if size > self.side:
+            raise SettingRefused(
+                f"model.imageSize is {size}, but the images of {self.root} are {self.side} pixels "
+                f"wide; set it to {self.side} or less"
+            )
+
+    def rgb(self, row: int, size: int) -> Array:
+        """Return float32 (3, size, size) in [-1, 1]."""
+        return scaled_colour(self.stored("rgb", row, size))
+
+    def stored(self, domain: str, row: int, size: int, pixels: Pixels | None = None) -> Array:
+        """Return a view's image in stored units, scaled to `size`; kept in memory if it fits.
+
+        Args:
+            domain: which.
+            row: of the view.
+            size: side of the result in pixels.
+            pixels: what a domain of a user's own holds; the data set's are known.
+
+        Returns:
+            colour: uint8 (3, size, size). response: (size, size), uint16, or float32 where it was
+            scaled. ids: unsigned whole numbers (size, size). depth: uint16 (size, size), or
+            where it was scaled float32, the logarithm of `depth`, NaN where it is invalid.
+
+        Raises:
+            Unreadable: the file is missing, damaged or of another size than the data set's images.
+        """
+        key = (domain, row, size)
+        kept = self._kept.get(key)
+        if kept is None:
+            kind = DOMAINS[domain].pixels if domain in DOMAINS else pixels
+            kept = self._decoded(domain, row, size, kind or "ids")
+            kept.flags.writeable = False
+            self._keep(key, kept)
+        return kept
+
+    def depth(self, domain: str, row: int, size: int) -> tuple[Array, Array]:
+        """Return a view's depth as the networks learn it.
+
+        Returns:
+            float32 (size, size): log(1 + v) / log(2^16) of the stored v, 0 where invalid; and
+            bool (size, size), where it is valid. Scaled down, it is the mean of the logarithms.
+        """
+        stored = self.stored(domain, row, size)
+        if stored.dtype == np.uint16:
+            valid = stored < _INVALID_FROM[domain]
+            return np.where(valid, _LOG_DEPTH[stored], np.float32(0)), valid
+        valid = ~np.isnan(stored)
+        return np.where(valid, stored, np.float32(0)), valid
+
+    def _decoded(self, domain: str, row: int, size: int, pixels: Pixels) -> Array:
+        path = self.index.path(domain, row)
+        values = files.image(path, pixels, self.side, size)
+        if values.shape[-1] == size:
+            return values
+        if pixels == "ids":
+            return np.ascontiguousarray(nearest(values, size))
+        if pixels == "response":
+            return area(values, size)
+        logs, valid = valid_area(_LOG_DEPTH[values], values < _INVALID_FROM[domain], size)
+        return np.where(valid, logs, np.float32(np.nan))
+
+    def _keep(self, key: tuple[str, int, int], values: Array) -> None:
+        with self._lock:
+            if key not in self._kept and values.nbytes <= self._left:
+                self._kept[key] = values
+                self._left -= values.nbytes
+
+
+def scaled_colour(stored: Array) -> Array:
+    """Return 8-bit values as float32 in [-1, 1], full range."""
+    return _UNIT[stored]
+
+
+_UNIT = (np.arange(256, dtype=np.float32) / np.float32(127.5) - 1).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def open_dataset(dataset: str, layout: Layout) -> DataSet:
+    """Return the data set at a place: a folder or its ``file://`` URI.
+
+    Raises:
+        NotFound: it is not there, or holds nothing in this layout.
+    """
+    return DataSet(local_folder(dataset), layout)
+
+
+def local_folder(dataset: str) -> Path:
+    """Return the local folder that a place means.
+
+    Raises:
+        NotFound: it is elsewhere, or not there.
+    """
+    parts = urlsplit(dataset)
+    if parts.scheme not in ("", "file"):
+        raise NotFound(f"{dataset}: only local folders can be read; mount it and name the folder")
+    root = Path(unquote(parts.path)) if parts.scheme else Path(dataset)
+    if not root.is_dir():
+        raise NotFound(f"{root}: there is no such folder; data.dataset names the data set's folder")
+    return root

@@ -1,0 +1,95 @@
+"""What a network sees: the image as it is, or noisy, blanked, grey, cut into tiles.
+
+Pure functions of an image, float32 (3, H, W) in [-1, 1], and a key of their random choices. A
+task's training and a transfer to it use the same ones, so that a frozen encoder sees what the
+target's own network saw; colorization's encoder always sees `grey`.
+"""
+
+from functools import cache
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from taskonomy_jobs.data.colour import lab
+from taskonomy_jobs.data.keys import generator
+from taskonomy_jobs.data.resizing import area
+
+Array = np.ndarray[Any, Any]
+
+NOISE_VARIANCE = 0.01
+"""Of the Gaussian noise that denoising removes, on intensities in [0, 1]."""
+PERMUTATIONS = 100
+"""Size of jigsaw's set of tile orders."""
+TILES = 9
+TILE_SHARE = 0.9
+"""Side of the piece cut from a ninth, as a share of its side: where in it is drawn at random, so
+that edges that run on betray nothing."""
+
+
+def grey(image: Array) -> Array:
+    """Return the CIE lightness, scaled from [0, 100] to [-1, 1], three times over."""
+    return np.repeat(lab(image)[:1] / 50 - 1, 3, axis=0).astype(np.float32)
+
+
+def noisy(image: Array, draw: int, key: int = 0) -> Array:
+    """Return the image with Gaussian noise of `NOISE_VARIANCE`, clipped to the valid range."""
+    deviation = 2 * np.sqrt(NOISE_VARIANCE)  # [-1, 1] is twice as wide as [0, 1]
+    noise = generator(draw, key).standard_normal(image.shape, np.float32)
+    return np.clip(image + noise * np.float32(deviation), -1, 1).astype(np.float32)
+
+
+def blanked(image: Array) -> Array:
+    """Return the image with its centre set to 0: half its height and half its width."""
+    height, width = image.shape[1:]
+    holed = image.copy()
+    holed[:, height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = 0
+    return holed
+
+
+def tile_size(image_size: int) -> int:
+    """Return the side of a jigsaw tile for an image of this side: a quarter of it."""
+    return image_size // 4
+
+
+def tiles(image: Array, permutation: Array, draw: int, key: int = 0) -> Array:
+    """Cut the image into 3×3 and return the pieces in another order.
+
+    Args:
+        image: float32 (3, H, W).
+        permutation: (9,): the place, row by row, that each piece returned is taken from.
+        draw: with `key`, where in its ninth each piece is cut.
+        key: of the example.
+
+    Returns:
+        float32 (9, 3, `tile_size(H)`, `tile_size(W)`).
+    """
+    unit = image.shape[1] // 3
+    side = int(unit * TILE_SHARE)
+    shifts = generator(draw, key).integers(0, unit - side + 1, (TILES, 2))
+    pieces = []
+    for place, (down, right) in zip(permutation.tolist(), shifts.tolist(), strict=True):
+        top, left = place // 3 * unit + down, place % 3 * unit + right
+        piece = image[:, top : top + side, left : left + side]
+        pieces.append(area(piece, tile_size(image.shape[1])))
+    return np.stack(pieces)
+
+
+@cache
+def jigsaw_permutations() -> Array:
+    """Return jigsaw's classes: int8 (100, 9), tile orders that are far apart.
+
+    Chosen greedily from all 9! (Noroozi and Favaro, ECCV 2016): each next one has the largest
+    smallest Hamming distance to those before it, of these the largest summed distance, of these
+    the first in lexicographic order. The first is the identity.
+    """
+    every = np.array(list(permutations(range(TILES))), np.int8)
+    chosen = [0]
+    nearest = np.full(len(every), TILES, np.int32)
+    total = np.zeros(len(every), np.int32)
+    for _ in range(PERMUTATIONS - 1):
+        distance = (every != every[chosen[-1]]).sum(1, dtype=np.int32)
+        nearest = np.minimum(nearest, distance)
+        total += distance
+        chosen.append(int(np.argmax(nearest * (TILES * PERMUTATIONS + 1) + total)))
+    return every[chosen]

@@ -1,0 +1,101 @@
+"""Packs: trials that see the same examples at the same time, trained by one process.
+
+Trials of one target, order, model, optimiser, data and seed differ in their sources alone. A pack
+decodes their labels once and takes their steps side by side. `OneByOne` computes each network as if
+it were alone, to the bit; `Stacked` (`stacking`) computes small networks as one, for GPUs.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from taskonomy_catalogue.trials import Content, Trial, canonical_json
+from taskonomy_jobs.batches import Batch
+from taskonomy_jobs.distributed import Gang
+from taskonomy_jobs.students import Inputs, Student, dropout_key
+
+
+def packs(trials: Iterable[Trial]) -> list[list[Trial]]:
+    """Return the trials in packs, each in the order given; targets one after another."""
+    together: defaultdict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        together[_common(trial)].append(trial)
+    return list(together.values())
+
+
+def _common(trial: Trial) -> str:
+    """Return what a trial shares with the others of its pack, as text."""
+    if trial.kind != "transfer":
+        return canonical_json(trial)
+    parts: list[Content | int] = [trial.target, trial.optimiser, trial.data, trial.seed]
+    shared = [canonical_json(part) if isinstance(part, Content) else str(part) for part in parts]
+    return "\n".join([*shared, str(trial.order), trial.model.model_dump_json()])
+
+
+class Way(Protocol):
+    """How the students of a pack take a step."""
+
+    def step(self, students: Sequence[Student], batch: Batch | None, offset: int) -> None:
+        """Teach every student, or let it fail, with this worker's share of a batch.
+
+        Args:
+            students: those that take this step.
+            batch: this worker's share; None if it has none.
+            offset: where the share begins in the whole batch.
+        """
+        ...
+
+
+class OneByOne:
+    """Network after network, each exactly as if it were alone."""
+
+    def __init__(self, gang: Gang, inputs: Callable[[Batch], Inputs], micro_batch: int = 0) -> None:
+        """Take steps.
+
+        Args:
+            gang: the workers that share each batch.
+            inputs: returns what networks see of a batch.
+            micro_batch: most examples in one forward pass; 0: the worker's whole share.
+        """
+        self._gang, self._inputs, self._micro_batch = gang, inputs, micro_batch
+
+    def step(self, students: Sequence[Student], batch: Batch | None, offset: int) -> None:
+        """Teach every student (`Way`)."""
+        losses = [self._accumulated(student, batch, offset) for student in students]
+        gradients = [student.gradients() for student in students]
+        self._gang.add_up([*losses, *(gradient for of in gradients for gradient in of)])
+        norms = [torch.nn.utils.get_total_norm(of) for of in gradients]
+        figures = torch.stack([*losses, *norms]).tolist()  # one wait for the GPU
+        examples = [] if batch is None else batch.ids.tolist()
+        for student, loss, norm in zip(
+            students, figures[: len(students)], figures[len(students) :], strict=True
+        ):
+            student.learn(loss, norm, examples)
+
+    def _accumulated(self, student: Student, batch: Batch | None, offset: int) -> Tensor:
+        loss = torch.zeros((), device=student.device)
+        if batch is None:
+            return loss
+        while True:
+            size = self._micro_batch or len(batch)
+            try:
+                for start in range(0, len(batch), size):
+                    loss += self._part(student, batch[start : start + size], offset + start)
+                return loss
+            except torch.OutOfMemoryError:
+                if size == 1:
+                    raise
+                # Nothing is told to the other workers before all parts are done, so it can be
+                # done over in smaller ones.
+                self._micro_batch = (size + 1) // 2
+                student.forget()
+                loss.zero_()
+                torch.cuda.empty_cache()
+
+    def _part(self, student: Student, part: Batch, slot: int) -> Tensor:
+        total = student.trial.optimiser.batch_size
+        draw = dropout_key(student.trial, student.step, slot)
+        return student.accumulate(part, self._inputs(part), total, draw)

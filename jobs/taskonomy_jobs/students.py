@@ -1,0 +1,231 @@
+"""A network in training: what it learns from, how it takes a step, and where it stands.
+
+A `Student` is one trial. Several that see the same examples at the same time make a pack
+(`packing`); each has its own weights, optimiser, best validation, early stopping and failure, so
+that what comes of it is what would have come of it alone.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from taskonomy_catalogue.errors import TaskonomyError
+from taskonomy_catalogue.launch import Exit
+from taskonomy_catalogue.trials import Optimiser, Trial
+from taskonomy_jobs.batches import Batch
+from taskonomy_jobs.checkpoint import Checkpoint, State
+from taskonomy_jobs.data.examples import Statistics
+from taskonomy_jobs.folders import TrialFolder
+from taskonomy_jobs.losses import comparison_loss, training_loss
+from taskonomy_jobs.model.layers import key_dropout
+from taskonomy_jobs.model.networks import create_network
+from taskonomy_jobs.sampling import key
+
+Inputs = dict[str, Tensor]
+"""What networks look at: `IMAGES`, or a source's representations (B, n, 8, 16, 16) by its task."""
+IMAGES = "images"
+NAMED = 8
+"""Examples that a message names at most."""
+
+
+class Diverged(TaskonomyError):
+    """A loss or gradient is no number. With this seed it would be none again."""
+
+    exit_code = Exit.BAD_TRIAL
+
+
+class Student:
+    """One trial's network in training."""
+
+    def __init__(
+        self,
+        folder: TrialFolder,
+        trial: Trial,
+        statistics: Statistics,
+        device: torch.device,
+        steps: int,
+    ) -> None:
+        self.folder, self.trial, self.statistics = folder, trial, statistics
+        self.device, self.steps = device, steps
+        self.network = create_network(trial).to(device).to(memory_format=torch.channels_last)
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(
+            self.parameters,
+            lr=trial.optimiser.learning_rate,
+            weight_decay=trial.optimiser.weight_decay,
+        )
+        self.step = 0
+        self.curve: list[float] = []
+        self.validated: dict[int, float] = {}
+        self.best: State = {}
+        self.best_loss = float("inf")
+        self.stale = 0
+        self.seconds = 0.0
+        self.started_at = datetime.now(UTC)
+        self.failure: TaskonomyError | None = None
+
+    @property
+    def digest(self) -> str:
+        """The trial's digest."""
+        return self.folder.digest
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether validation has not got better for as long as the trial bears."""
+        return 0 < self.trial.optimiser.patience <= self.stale
+
+    @property
+    def is_learning(self) -> bool:
+        """Whether another step is to be taken."""
+        return not (self.failure or self.stopped_early or self.step >= self.steps)
+
+    # --- a step ---------------------------------------------------------------------------------
+
+    def predict(self, inputs: Inputs) -> Tensor:
+        """Return float32 predictions for a batch, whatever precision the network computes in."""
+        seen = [inputs[source] for source in self.trial.sources or (IMAGES,)]
+        with _mixed_precision(self.device):
+            prediction: Tensor = self.network(seen[0] if len(seen) == 1 else torch.cat(seen, dim=2))
+        return prediction.float()
+
+    def accumulate(self, batch: Batch, inputs: Inputs, total: int, draw: int) -> Tensor:
+        """Add a part of a batch to the gradients.
+
+        Args:
+            batch: the part.
+            inputs: what the network sees of it.
+            total: examples in the whole batch, over all parts and workers.
+            draw: key of the dropout of this part.
+
+        Returns:
+            This part's share of the batch's mean loss, a scalar.
+        """
+        key_dropout(self.network, draw)
+        losses = training_loss(
+            self.trial.target, self.predict(inputs), batch.target, batch.mask, self.statistics
+        )
+        loss = losses.sum() / total
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def gradients(self) -> list[Tensor]:
+        """Return the gradient of every parameter; zeros where nothing flowed."""
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+
+    def learn(self, loss: float, norm: float, examples: Sequence[int]) -> None:
+        """Take an optimiser step with the accumulated gradients, or fail if they are no numbers."""
+        if not torch.isfinite(torch.tensor([loss, norm])).all():
+            what = "loss" if loss != loss or abs(loss) == float("inf") else "gradient"
+            self.fail(f"the training {what} is not finite", examples)
+            return
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.trial.optimiser, self.step)
+        self.optimiser.step()
+        self.forget()
+        self.curve.append(loss)
+        self.step += 1
+
+    def forget(self) -> None:
+        """Drop the accumulated gradients."""
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def fail(self, what: str, examples: Sequence[int]) -> None:
+        """Take no further part: a figure at the present step is not finite."""
+        named = ", ".join(map(str, examples[:NAMED])) + (", …" if len(examples) > NAMED else "")
+        self.forget()
+        self.failure = Diverged(
+            f"{self.trial.title}: {what} at step {self.step + 1}, learning rate "
+            f"{learning_rate(self.trial.optimiser, self.step):g}, examples {named}. The same seed "
+            "would end here again: lower training.learningRate, or look at these images' labels"
+        )
+
+    # --- judging --------------------------------------------------------------------------------
+
+    def judge(self, batch: Batch, inputs: Inputs) -> Tensor:
+        """Return the comparison loss of every example, float32 (B,), without learning from it."""
+        self.network.eval()
+        try:
+            with torch.inference_mode():
+                return comparison_loss(
+                    self.trial.target,
+                    self.predict(inputs),
+                    batch.target,
+                    batch.mask,
+                    self.statistics,
+                ).float()
+        finally:
+            self.network.train()
+
+    def heed(self, loss: float) -> None:
+        """Take note of a validation; keep the weights if none was better and training may stop."""
+        self.validated[self.step] = loss
+        if self.trial.optimiser.patience == 0:
+            return
+        if loss < self.best_loss:
+            self.best_loss, self.stale = loss, 0
+            self.best = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
+        else:
+            self.stale += 1
+
+    def take_best(self) -> None:
+        """Take the weights that are kept: of the best validation if training may stop early."""
+        if self.best:
+            self.network.load_state_dict(self.best)
+
+    # --- surviving ------------------------------------------------------------------------------
+
+    def checkpoint(self) -> Checkpoint:
+        """Return everything that the next step depends on."""
+        return Checkpoint(
+            digest=self.folder.digest,
+            step=self.step,
+            network=self.network.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            best=self.best,
+            best_loss=self.best_loss,
+            stale=self.stale,
+            curve=torch.tensor(self.curve, dtype=torch.float64),
+            validated=self.validated,
+            seconds=self.seconds,
+            started_at=self.started_at.isoformat(),
+        )
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Stand where a checkpoint stands."""
+        self.network.load_state_dict(checkpoint.network)
+        self.optimiser.load_state_dict(checkpoint.optimiser)
+        self.best = {name: tensor.to(self.device) for name, tensor in checkpoint.best.items()}
+        self.best_loss, self.stale = checkpoint.best_loss, checkpoint.stale
+        self.step, self.curve = checkpoint.step, checkpoint.curve.tolist()
+        self.validated = dict(checkpoint.validated)
+        self.seconds = checkpoint.seconds
+        self.started_at = datetime.fromisoformat(checkpoint.started_at)
+
+
+def learning_rate(optimiser: Optimiser, step: int) -> float:
+    """Return the learning rate of a step, from 0: lowered in stairs."""
+    if not optimiser.lr_decay_step:
+        return optimiser.learning_rate
+    return optimiser.learning_rate * optimiser.lr_decay_factor ** (step // optimiser.lr_decay_step)
+
+
+def dropout_key(trial: Trial, step: int, slot: int) -> int:
+    """Return the key of a step's dropout for the part of the batch that begins at a slot."""
+    return key(trial.seed, step, slot)
+
+
+def _mixed_precision(device: torch.device) -> Any:
+    """Return the context a network computes in: bfloat16 on a GPU that has it.
+
+    bfloat16 has float32's range and needs no loss scaling; GPUs without it keep to float32.
+    """
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", torch.bfloat16)
+    return nullcontext()

@@ -1,0 +1,304 @@
+"""The loop: stopped and resumed, packed and alone, failing and stopping early."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_world import live_in
+
+from taskonomy_catalogue.launch import trials_text
+from taskonomy_catalogue.records import best_guesses, parse_result
+from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_jobs import packing, trainer
+from taskonomy_jobs.job import Stopped
+from taskonomy_jobs.packing import packs
+from taskonomy_jobs.settings import Settings
+from taskonomy_jobs.train import train
+
+
+def of_kind(study, kind, target=None, order=None):
+    return [
+        trial
+        for trial in enumerate_trials(study)
+        if trial.kind == kind
+        and (target is None or trial.target.id == target)
+        and (order is None or trial.order == order)
+    ]
+
+
+def run(world, tmp_path, trials, settings=None, stop_after=None):
+    """Train; return the exit code, or "stopped" if it was told to after so many steps."""
+    path = tmp_path / "trials.jsonl"
+    path.write_text(trials_text(trials))
+    job = world.job(path, settings)
+    if stop_after is None:
+        return train(job)
+    taken = 0
+    step = packing.OneByOne.step
+
+    def counting(*arguments):
+        nonlocal taken
+        step(*arguments)
+        taken += 1
+        job.stop.is_given = taken >= stop_after
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing.OneByOne, "step", counting)
+        with pytest.raises(Stopped):
+            train(job)
+    return "stopped"
+
+
+def left(world, trial):
+    """What a trial left: its weights, curve and losses, and its result."""
+    folder = world.root / digest(trial)
+    return (
+        load_file(folder / "weights.safetensors"),
+        pq.read_table(folder / "curve.parquet").to_pylist(),
+        pq.read_table(folder / "losses.parquet").to_pylist(),
+        parse_result((folder / "result.json").read_bytes(), "result.json"),
+    )
+
+
+def assert_same(first, second):
+    """Bit for bit, but for times and the seconds used."""
+    assert first[0].keys() == second[0].keys()
+    for name in first[0]:
+        assert torch.equal(first[0][name], second[0][name]), name
+    assert first[1:3] == second[1:3]
+    assert first[3].mean_loss == second[3].mean_loss
+
+
+def events(text, name):
+    found = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [event for event in found if event["event"] == name]
+
+
+def anew(world, name):
+    """The same world with another artifact root."""
+    return replace(world, root=world.root.parent / name)
+
+
+def test_a_trial_learns_and_leaves_everything(world, tmp_path, small_study, capsys):
+    (trial,) = of_kind(small_study(steps=30), "task-specific", "depth")
+    assert run(world, tmp_path, [trial]) == 0
+    weights, curve, losses, result = left(world, trial)
+    assert any(name.startswith("encoder.") for name in weights)
+    assert len(curve) == 30
+    assert np.mean([row["loss"] for row in curve[-5:]]) < curve[0]["loss"]
+    assert len(losses) == result.images == 12
+    assert result.mean_loss == pytest.approx(np.mean([row["loss"] for row in losses]))
+    assert (result.status, result.steps, result.study) == ("complete", 30, "small")
+    assert result.gpu_seconds > 0
+    assert "torch" in result.versions
+    assert not (world.root / digest(trial) / "checkpoint").exists()
+    said = capsys.readouterr().out
+    assert [len(events(said, name)) for name in ("started", "finished")] == [1, 1]
+
+
+def test_a_finished_trial_is_passed_over(world, tmp_path, small_study):
+    (trial,) = of_kind(small_study(), "scratch", "depth")
+    run(world, tmp_path, [trial])
+    before = (world.root / digest(trial) / "result.json").stat().st_mtime_ns
+    world.opened.clear()
+    assert run(world, tmp_path, [trial]) == 0
+    assert (world.root / digest(trial) / "result.json").stat().st_mtime_ns == before
+    assert not world.opened
+
+
+@pytest.mark.parametrize("kind", ["task-specific", "scratch"])
+@pytest.mark.parametrize("stopped", [1, 7, 12])
+def test_stopped_and_resumed_is_bitwise_never_stopped(
+    world, tmp_path, small_study, monkeypatch, kind, stopped, capsys
+):
+    study = small_study(steps=12, earlyStopping={"patience": 3}, lrDecayStep=5)
+    (trial,) = of_kind(study, kind, "denoising")
+    run(world, tmp_path, [trial])
+    whole = left(world, trial)
+
+    other = anew(world, "other")
+    live_in(other, monkeypatch.setattr)
+    capsys.readouterr()
+    assert run(other, tmp_path, [trial], stop_after=stopped) == "stopped"
+    assert [event["step"] for event in events(capsys.readouterr().out, "saved")] == [stopped]
+    assert run(other, tmp_path, [trial]) == 0
+    assert_same(left(other, trial), whole)
+
+
+def sources_trained(world, tmp_path, study):
+    assert run(world, tmp_path, of_kind(study, "task-specific")) == 0
+
+
+def test_a_pack_leaves_what_its_trials_leave_alone(world, tmp_path, small_study):
+    study = small_study(steps=6)
+    sources_trained(world, tmp_path, study)
+    transfers = of_kind(study, "transfer", "depth", order=1)
+    assert len(packs(transfers)) == 1
+    assert run(world, tmp_path, transfers) == 0
+    packed = [left(world, trial) for trial in transfers]
+    for trial, together in zip(transfers, packed, strict=True):
+        folder = world.root / digest(trial)
+        folder.rename(folder.with_name("packed"))
+        assert run(world, tmp_path, [trial]) == 0
+        assert_same(left(world, trial), together)
+        (world.root / "packed").rename(tmp_path / digest(trial))
+
+
+def test_labels_of_a_pack_are_decoded_once(world, tmp_path, small_study):
+    study = small_study(steps=20)
+    sources_trained(world, tmp_path, study)
+    world.opened.clear()
+    run(world, tmp_path, of_kind(study, "transfer", "depth", order=1))
+    read = [place for opened in world.opened for place in _read(opened)]
+    assert len(read) == len(set(read))
+
+
+def _read(examples):
+    if examples.task.id != "depth":
+        return []
+    return [(examples.part, index) for index, _ in examples.read]
+
+
+def test_students_left_at_different_steps_catch_up(world, tmp_path, small_study):
+    study = small_study(steps=9)
+    sources_trained(world, tmp_path, study)
+    ahead, behind = of_kind(study, "transfer", "normals", order=1)[:2]
+    other = anew(world, "other")
+    other.root.mkdir()
+    for trial in of_kind(study, "task-specific"):
+        (other.root / digest(trial)).symlink_to(world.root / digest(trial))
+    run(world, tmp_path, [ahead, behind])
+    run(other, tmp_path, [ahead], stop_after=6)
+    run(other, tmp_path, [behind], stop_after=2)
+    assert run(other, tmp_path, [ahead, behind]) == 0
+    for trial in (ahead, behind):
+        assert_same(left(other, trial), left(world, trial))
+
+
+def test_a_head_that_diverges_leaves_the_others_alone(world, tmp_path, small_study, capsys):
+    study = small_study(steps=6)
+    sources_trained(world, tmp_path, study)
+    transfers = of_kind(study, "transfer", "depth", order=1)
+    sick, *well = transfers
+    source = world.root / sick.encoders[0].digest / "weights.safetensors"
+    assert run(world, tmp_path, well) == 0
+    alone = [left(world, trial) for trial in well]
+    for trial in well:
+        (world.root / digest(trial)).rename(tmp_path / digest(trial))
+
+    with pytest.MonkeyPatch.context() as patch:
+        judge = trainer.Student.accumulate
+
+        def poisoned(student, batch, inputs, total, draw):
+            if student.trial == sick and student.step == 3:
+                inputs = {task: seen * float("nan") for task, seen in inputs.items()}
+            return judge(student, batch, inputs, total, draw)
+
+        patch.setattr(trainer.Student, "accumulate", poisoned)
+        capsys.readouterr()
+        assert run(world, tmp_path, transfers) == 64
+    assert source.exists()
+    (failed,) = events(capsys.readouterr().out, "failed")
+    assert failed["trial"] == digest(sick)
+    assert failed["code"] == 64
+    assert "not finite at step 4" in failed["reason"]
+    named = failed["reason"].split("examples ")[1].split(". The")[0].split(", ")
+    assert len(named) == 4
+    assert not (world.root / digest(sick) / "result.json").exists()
+    for trial, before in zip(well, alone, strict=True):
+        assert_same(left(world, trial), before)
+
+
+def test_early_stopping_keeps_the_best_weights(world, tmp_path, small_study):
+    study = small_study(steps=60, learningRate=0.3, earlyStopping={"patience": 2})
+    (trial,) = of_kind(study, "scratch", "scene-classes")
+    assert run(world, tmp_path, [trial]) == 0
+    _, curve, _, result = left(world, trial)
+    validated = [row["validation_loss"] for row in curve if row["validation_loss"] is not None]
+    best = int(np.argmin(validated))
+    assert result.status == "stopped-early"
+    assert len(validated) == best + 1 + 2
+    assert result.steps == len(curve) == 3 * len(validated)
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(world, tmp_path, small_study, monkeypatch):
+    (trial,) = of_kind(small_study(steps=5), "task-specific", "depth")
+    run(world, tmp_path, [trial])
+    other = anew(world, "other")
+    live_in(other, monkeypatch.setattr)
+    run(other, tmp_path, [trial], Settings(micro_batch=1))
+    ours, theirs = left(world, trial)[1], left(other, trial)[1]
+    assert [row["loss"] for row in theirs] == pytest.approx([row["loss"] for row in ours], rel=1e-5)
+
+
+def test_a_batch_too_large_for_the_gpu_is_done_in_parts(world, tmp_path, small_study, monkeypatch):
+    (trial,) = of_kind(small_study(steps=5), "task-specific", "depth")
+    run(world, tmp_path, [trial], Settings(micro_batch=2))
+    whole = left(world, trial)
+    other = anew(world, "other")
+    live_in(other, monkeypatch.setattr)
+    accumulate = trainer.Student.accumulate
+
+    def limited(student, batch, *arguments):
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("the GPU is small")
+        return accumulate(student, batch, *arguments)
+
+    monkeypatch.setattr(trainer.Student, "accumulate", limited)
+    assert run(other, tmp_path, [trial]) == 0
+    assert_same(left(other, trial), whole)
+
+
+def test_damaged_examples_are_passed_over_and_counted(world, tmp_path, small_study, capsys):
+    world.sizes |= {"train": 400}
+    world.damaged = {"train": frozenset({3}), "test": frozenset({5})}
+    (trial,) = of_kind(small_study(steps=120), "task-specific", "depth")
+    assert run(world, tmp_path, [trial]) == 0
+    result = left(world, trial)[3]
+    assert (result.images, result.skipped) == (11, 1)
+    told = events(capsys.readouterr().out, "skipped_images")
+    assert [event["count"] for event in told] == [1, 2]
+    assert told[0]["first"] == "train/3: is damaged"
+
+
+def test_too_many_damaged_examples_end_it(world, tmp_path, small_study, capsys):
+    world.damaged = {"train": frozenset(range(8))}
+    (trial,) = of_kind(small_study(steps=30), "task-specific", "depth")
+    assert run(world, tmp_path, [trial]) == 64
+    (failed,) = events(capsys.readouterr().out, "failed")
+    assert "cannot be read, more than the 1.00%" in failed["reason"]
+
+
+def test_a_transfer_waits_for_its_sources(world, tmp_path, small_study, capsys):
+    study = small_study()
+    first, *rest = of_kind(study, "transfer", "depth", order=1)
+    random = [trial for trial in (first, *rest) if trial.sources == ("random",)]
+    assert run(world, tmp_path, [first, *random]) == 75
+    (failed,) = events(capsys.readouterr().out, "failed")
+    assert failed["trial"] == digest(first)
+    assert "not there yet" in failed["reason"]
+    assert (world.root / digest(random[0]) / "result.json").exists()
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_from(world, tmp_path, small_study, caplog):
+    (trial,) = of_kind(small_study(steps=4), "scratch", "depth")
+    run(world, tmp_path, [trial], stop_after=2)
+    checkpoint = world.root / digest(trial) / "checkpoint" / "state.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    assert run(world, tmp_path, [trial]) == 0
+    assert "trained anew" in caplog.text
+
+
+def test_a_best_guess_is_the_mean_label_judged(world, tmp_path, small_study):
+    (guess,) = (g for g in best_guesses(small_study()) if g.target.id == "scene-classes")
+    assert run(world, tmp_path, [guess]) == 0
+    folder = world.root / digest(guess)
+    result = parse_result((folder / "result.json").read_bytes(), "result.json")
+    assert (result.kind, result.steps, result.images) == ("best-guess", 0, 12)
+    rows = pq.read_table(folder / "losses.parquet").to_pylist()
+    # Labels are 0, 1, 2, 0, …: each third of the training labels, so log 3 with next to no room.
+    assert [row["loss"] for row in rows] == pytest.approx([np.log(3)] * 12, abs=0.1)
