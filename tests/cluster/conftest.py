@@ -42,13 +42,13 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:
-    """Return the one folder of this run: workers of xdist have temporary folders side by side.
-
-    It lies near the root, as the path of a Unix socket ends at 107 characters.
-    """
+    """Return the one folder of this run: workers of xdist have temporary folders side by side."""
     base = factory.getbasetemp()
-    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    key = hashlib.sha256(str(run).encode()).hexdigest()[:10]
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "plane"
+    if len(str(folder)) < 80:
+        return folder
+    # the path of a Unix socket ends at 107 characters
+    key = hashlib.sha256(str(folder).encode()).hexdigest()[:10]
     return Path(tempfile.gettempdir()) / f"taskonomy-plane-{key}"
 
 

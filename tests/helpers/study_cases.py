@@ -381,7 +381,7 @@ UNSEEN_BY_THE_SERVER = {
 
 GOOD: dict[str, dict[str, object]] = {
     "the smallest": {},
-    "a name of 52": {"metadata.name": "a" * MAX_NAME},
+    "the longest name": {"metadata.name": "a" * MAX_NAME},
     "as the API server returns it": {
         "metadata.uid": "1-2-3",
         "metadata.resourceVersion": "7",
