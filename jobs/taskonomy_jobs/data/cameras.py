@@ -4,6 +4,7 @@ Reading a million small files is slow, so a building's are read together when it
 and kept in the data set's cache folder until its folder changes.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from taskonomy_jobs.data import files
 from taskonomy_jobs.data.index import Index
 from taskonomy_jobs.data.layout import ALL_VIEWS, BOX_AXES, MatchFields, PointFields
 from taskonomy_jobs.data.skips import Unreadable
-from taskonomy_jobs.data.storage import cache_folder, keep
+from taskonomy_jobs.data.storage import cache_folder, keep_arrays, kept_arrays
 
 Array = np.ndarray[Any, Any]
 
@@ -70,7 +71,7 @@ class Cameras:
         """Return what is wrong with the JSON file of a view."""
         path = self._index.path("points", row)
         try:
-            _camera(path)
+            read_camera(path)
         except Unreadable as error:
             return error
         return Unreadable(path, "was damaged when it was first read; it has changed since")
@@ -110,7 +111,7 @@ class Cameras:
 
     def _view(self, row: int) -> dict[str, Array]:
         try:
-            return _camera(self._index.path("points", row))
+            return read_camera(self._index.path("points", row))
         except Unreadable:
             return _NOWHERE | {"status": np.array(DAMAGED, np.uint8)}
 
@@ -118,14 +119,8 @@ class Cameras:
         found = [np.zeros((0, 3), np.int64)]
         for point in self._index.points_with("nonfixated_matches", building).tolist():
             path = self._index.file("nonfixated_matches", building, point, ALL_VIEWS)
-            try:
-                views = files.json_object(path)[MatchFields.views]
-                seen = [
-                    (point, int(v[MatchFields.view_point]), int(v[MatchFields.view])) for v in views
-                ]
-                found.append(np.array(seen, np.int64).reshape(-1, 3))
-            except (Unreadable, KeyError, TypeError, ValueError, OverflowError):
-                continue
+            with suppress(Unreadable):
+                found.append(read_matches(path, point))
         return np.concatenate(found)
 
     def _cache(self, kind: str, building: int) -> Path:
@@ -142,7 +137,21 @@ _NOWHERE: dict[str, Array] = {
 }
 
 
-def _camera(path: Path) -> dict[str, Array]:
+def read_matches(path: Path, point: int) -> Array:
+    """Return int64 (M, 3) of a point's file: the point, and point and view of each seeing view.
+
+    Raises:
+        Unreadable: the file is damaged, or no list of views.
+    """
+    try:
+        views = files.json_object(path)[MatchFields.views]
+        seen = [(point, int(v[MatchFields.view_point]), int(v[MatchFields.view])) for v in views]
+        return np.array(seen, np.int64).reshape(-1, 3)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Unreadable(path, f"{MatchFields.views} is no list of points and views") from error
+
+
+def read_camera(path: Path) -> dict[str, Array]:
     """Return one view's row of a `CameraTable`.
 
     Raises:
@@ -174,13 +183,9 @@ def _numbers(content: Any, key: str, shape: tuple[int, ...], path: Path, within:
 
 
 def _kept(path: Path, changed: int) -> dict[str, Array] | None:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-        return columns if int(columns.pop("changed")) == changed else None
-    except Exception:  # noqa: BLE001 - a cache that cannot be read is made again
-        return None
+    columns = kept_arrays(path)
+    return columns if columns and int(columns.pop("changed")) == changed else None
 
 
 def _keep(path: Path, changed: int, columns: dict[str, Array]) -> None:
-    keep(path, lambda file: np.savez(file, allow_pickle=False, changed=changed, **columns))
+    keep_arrays(path, {"changed": np.array(changed), **columns})

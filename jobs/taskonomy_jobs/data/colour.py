@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.spatial import KDTree
 
 Array = np.ndarray[Any, Any]
 
@@ -70,11 +71,14 @@ def soft_bins(ab: Array) -> Array:
         float32 (313, h, w), summing to 1 over the bins, ten of them above zero.
     """
     pixels = ab.reshape(2, -1).T
-    square = ((pixels[:, None, :] - ab_bins()[None]) ** 2).sum(-1)
-    nearest = np.argpartition(square, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    distance = np.take_along_axis(square, nearest, axis=1)
+    distance, nearest = (np.asarray(found) for found in _tree().query(pixels, k=NEIGHBOURS))
     # Less the smallest: far outside the bins every weight would vanish.
-    weights = np.exp((distance.min(1, keepdims=True) - distance) / (2 * SIGMA**2))
-    spread = np.zeros_like(square)
-    np.put_along_axis(spread, nearest, weights / weights.sum(1, keepdims=True), axis=1)
-    return np.ascontiguousarray(spread.T.reshape(len(ab_bins()), *ab.shape[1:]), np.float32)
+    weights = np.exp((distance[:, :1] ** 2 - distance**2) / (2 * SIGMA**2))
+    spread = np.zeros((len(ab_bins()), len(pixels)), np.float32)
+    spread[nearest, np.arange(len(pixels))[:, None]] = weights / weights.sum(1, keepdims=True)
+    return spread.reshape(-1, *ab.shape[1:])
+
+
+@cache
+def _tree() -> KDTree:
+    return KDTree(ab_bins())

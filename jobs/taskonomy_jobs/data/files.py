@@ -57,16 +57,18 @@ def image(path: Path, pixels: Pixels, side: int, size: int) -> Array:
     try:
         with Image.open(path) as opened:
             if opened.size != (side, side):
-                width, height = opened.size
-                raise Unreadable(
-                    path, f"is {width}×{height}, the data set's images are {side}×{side}"
-                )
+                raise wrong_size(path, opened.size, side)
             if pixels == "colour":
                 return _colour(opened, size)
             values = np.asarray(opened)
     except _DAMAGED as error:
         raise Unreadable(path, _reason(error)) from error
     return _ids(values) if pixels == "ids" else _sixteen_bits(values, path)
+
+
+def wrong_size(path: Path, size: tuple[int, int], side: int) -> Unreadable:
+    """Return the complaint that an image of this width and height is not the data set's."""
+    return Unreadable(path, f"is {size[0]}×{size[1]}, the data set's images are {side}×{side}")
 
 
 def _colour(opened: Image.Image, size: int) -> Array:

@@ -34,7 +34,7 @@ from taskonomy_jobs.data.layout import (
     domain_folder,
     view_file,
 )
-from taskonomy_jobs.data.storage import cache_folder, keep
+from taskonomy_jobs.data.storage import cache_folder, keep_arrays, kept_arrays
 
 Array = np.ndarray[Any, Any]
 
@@ -172,6 +172,11 @@ class Index:
         )
         return folder / _file_name(kind, listing, point, view)
 
+    def path_of_key(self, domain: str, building: int, key: int) -> Path:
+        """Return the path of a listed file, from its key in the listing."""
+        view = ALL_VIEWS if key & _ALL == _ALL else key & _ALL
+        return self.file(domain, building, key >> _VIEW_BITS, view)
+
     def points_with(self, domain: str, building: int) -> Array:
         """Return int64: the points of a building that have a file of their own in a domain."""
         keys = self.listings(domain)[building].keys
@@ -289,20 +294,17 @@ _FIELDS: tuple[tuple[str, Callable[[Any], Any]], ...] = (
 
 
 def _kept(path: Path) -> dict[str, Listing]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            columns = {name: file[name] for name in file.files}
-        ends = np.cumsum(columns["size"])
-        keys = np.split(columns["keys"], ends[:-1])
-        return {
-            str(building): Listing(
-                **{name: make(columns[name][b]) for name, make in _FIELDS},
-                keys=np.asarray(keys[b], np.int64),
-            )
-            for b, building in enumerate(columns["building"])
-        }
-    except Exception:  # noqa: BLE001 - a cache that cannot be read is made again
+    columns = kept_arrays(path)
+    if not columns:
         return {}
+    keys = np.split(columns["keys"], np.cumsum(columns["size"])[:-1])
+    return {
+        str(building): Listing(
+            **{name: make(columns[name][b]) for name, make in _FIELDS},
+            keys=np.asarray(keys[b], np.int64),
+        )
+        for b, building in enumerate(columns["building"])
+    }
 
 
 def _keep_listings(path: Path, listings: dict[str, Listing]) -> None:
@@ -312,4 +314,4 @@ def _keep_listings(path: Path, listings: dict[str, Listing]) -> None:
     columns["building"] = np.array(list(listings))
     columns["size"] = np.array([len(item.keys) for item in listings.values()])
     columns["keys"] = np.concatenate([item.keys for item in listings.values()])
-    keep(path, lambda file: np.savez(file, allow_pickle=False, **columns))
+    keep_arrays(path, columns)

@@ -6,7 +6,7 @@ target's own network saw; colorization's encoder always sees `grey`.
 """
 
 from functools import cache
-from itertools import permutations
+from itertools import product as cartesian
 from typing import Any
 
 import numpy as np
@@ -77,19 +77,46 @@ def tiles(image: Array, permutation: Array, draw: int, key: int = 0) -> Array:
 
 @cache
 def jigsaw_permutations() -> Array:
-    """Return jigsaw's classes: int8 (100, 9), tile orders that are far apart.
+    """Return jigsaw's classes: int8 (100, 9), tile orders that are as far apart as can be.
 
-    Chosen greedily from all 9! (Noroozi and Favaro, ECCV 2016): each next one has the largest
-    smallest Hamming distance to those before it, of these the largest summed distance, of these
-    the first in lexicographic order. The first is the identity.
+    Any two differ in at least 7 of the 9 places. No hundred orders do better: at most 72 can differ
+    pairwise in 8 (Deza and Vanstone 1978). They are chosen from the 504 fractional linear maps of
+    the projective line over the field of 8 elements, of which only the identity leaves three places
+    alone: from the identity on, each next one has the largest summed distance to those before it,
+    of these the first in lexicographic order.
     """
-    every = np.array(list(permutations(range(TILES))), np.int8)
-    chosen = [0]
-    nearest = np.full(len(every), TILES, np.int32)
-    total = np.zeros(len(every), np.int32)
+    every = np.array(sorted(_fractional_linear_maps()), np.int8)
+    chosen, left = [0], np.ones(len(every), bool)
+    total = np.zeros(len(every), np.int64)
     for _ in range(PERMUTATIONS - 1):
-        distance = (every != every[chosen[-1]]).sum(1, dtype=np.int32)
-        nearest = np.minimum(nearest, distance)
-        total += distance
-        chosen.append(int(np.argmax(nearest * (TILES * PERMUTATIONS + 1) + total)))
+        left[chosen[-1]] = False
+        total += (every != every[chosen[-1]]).sum(1)
+        chosen.append(int(np.argmax(np.where(left, total, -1))))
     return every[chosen]
+
+
+def _fractional_linear_maps() -> set[tuple[int, ...]]:
+    """Return z → (az + b) / (cz + d) with ad ≠ bc, as what the nine places 0 to 7 and ∞ go to."""
+    infinity = 8
+    product = [[_times(x, y) for y in range(8)] for x in range(8)]
+    inverse = [0] + [next(y for y in range(8) if product[x][y] == 1) for x in range(1, 8)]
+
+    def divided(over: int, under: int) -> int:
+        return product[over][inverse[under]] if under else infinity
+
+    maps = set()
+    for a, b, c, d in cartesian(range(8), repeat=4):
+        if product[a][d] != product[b][c]:
+            images = [divided(product[a][z] ^ b, product[c][z] ^ d) for z in range(8)]
+            maps.add((*images, divided(a, c)))
+    return maps
+
+
+def _times(x: int, y: int) -> int:
+    """Return the product in the field of 8 elements: polynomials over two, modulo t³ + t + 1."""
+    product = 0
+    for bit in (0, 1, 2):
+        product ^= (x << bit) * (y >> bit & 1)
+    for bit in (4, 3):
+        product ^= (0b1011 << (bit - 3)) * (product >> bit & 1)
+    return product

@@ -140,7 +140,7 @@ def opened(
     content = open_dataset(dataset, data.layout)
     content.check_size(size)
     split = read_split(content.root, data.splits)
-    return _opened(Request(content, data, split, task, size, part, seed))
+    return found(Request(content, data, split, task, size, part, seed))
 
 
 def statistics_of(examples: object) -> Statistics:
@@ -150,10 +150,11 @@ def statistics_of(examples: object) -> Statistics:
     request = examples.request
     whole = request.trial_data.model_copy(update={"fraction": 1.0})
     training = replace(request, part="train", trial_data=whole, seed=0)
-    return kept_statistics(request.data, request, lambda: _opened(training))
+    return kept_statistics(request.data, request, lambda: found(training))
 
 
-def _opened(request: Request) -> TaskExamples:
+def found(request: Request) -> TaskExamples:
+    """Return the examples that a request asks for."""
     pose = POSE_TASKS.get(request.task.id)
     rows = _rows(request)
     if pose is not None:

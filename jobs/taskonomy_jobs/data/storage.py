@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 OWN_FOLDER = ".taskonomy"
 FORMAT = 1
@@ -49,3 +51,17 @@ def keep(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def kept_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the arrays that `keep_arrays` wrote; none if the file is missing or damaged."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            return {name: content[name] for name in content.files}
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, what it held is made again
+        return {}
+
+
+def keep_arrays(path: Path, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Write arrays so that readers see all of them or none."""
+    keep(path, lambda file: np.savez(file, allow_pickle=False, **arrays))

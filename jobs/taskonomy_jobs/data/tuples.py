@@ -135,7 +135,7 @@ def _overlapping_in(index: Index, seen: Array, rows: Array) -> Array:
     others = partners[np.repeat(first, count) + offset]
     drawn = np.lexsort((folded(index.ids[views], index.ids[others]), views))
     views, others = views[drawn], others[drawn]
-    return np.stack([views, others], axis=1)[offset < PARTNERS]
+    return np.asarray(np.stack([views, others], axis=1)[offset < PARTNERS])
 
 
 def _of_another_point(index: Index, rows: Array, firsts: Array, key: U64) -> Array:

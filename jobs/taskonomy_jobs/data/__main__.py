@@ -1,0 +1,87 @@
+"""Look at a data set, from the command line.
+
+python -m taskonomy_jobs.data check ROOT [--splits NAME] [--layout L] [--deep] [--output json]
+python -m taskonomy_jobs.data browse ROOT --out sheet.png [--building B] [--point P] [--view V]
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from taskonomy_catalogue.errors import TaskonomyError
+from taskonomy_catalogue.tasks import TaskDictionary, load_dictionary, paper_dictionary
+from taskonomy_jobs.data.browse import contact_sheet
+from taskonomy_jobs.data.check import Report, checked
+from taskonomy_jobs.data.check_table import table
+
+DAMAGED = 5
+"""Exit code of a check that found something damaged."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    options = _options(arguments)
+    try:
+        dictionary = load_dictionary(options.tasks) if options.tasks else paper_dictionary()
+        return int(options.run(options, dictionary))
+    except TaskonomyError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("Error: interrupted\n")
+        return 130
+
+
+def _check(options: argparse.Namespace, dictionary: TaskDictionary) -> int:
+    report = checked(
+        options.root, options.layout, dictionary, splits=options.splits, deep=options.deep
+    )
+    _print(report, options.output)
+    return DAMAGED if report.damaged else 0
+
+
+def _print(report: Report, output: str) -> None:
+    if output == "json":
+        sys.stdout.write(json.dumps(report.to_dict(), indent=2) + "\n")
+    else:
+        sys.stdout.write(table(report))
+
+
+def _browse(options: argparse.Namespace, dictionary: TaskDictionary) -> int:
+    name = contact_sheet(
+        options.root,
+        options.layout,
+        dictionary,
+        options.out,
+        building=options.building,
+        point=options.point,
+        view=options.view,
+    )
+    sys.stderr.write(f"{name}: {options.out}\n")
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m taskonomy_jobs.data", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    check = commands.add_parser("check", help="what labels there are, and what is damaged")
+    check.add_argument("--splits", help="a split's name or file; without it, every building")
+    check.add_argument("--deep", action="store_true", help="decode every file")
+    check.add_argument("--output", choices=("table", "json"), default="table")
+    check.set_defaults(run=_check)
+    browse = commands.add_parser("browse", help="a contact sheet of all labels of one image")
+    browse.add_argument("--out", type=Path, required=True, help="PNG to write")
+    browse.add_argument("--building")
+    browse.add_argument("--point", type=int)
+    browse.add_argument("--view", type=int)
+    browse.set_defaults(run=_browse)
+    for command in (check, browse):
+        command.add_argument("root", help="the data set's folder")
+        command.add_argument("--layout", choices=("taskonomy", "omnidata"), default="taskonomy")
+        command.add_argument("--tasks", type=Path, help="your own task dictionary (TOML)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

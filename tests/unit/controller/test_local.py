@@ -1,0 +1,251 @@
+"""Studies run as real processes: failures, stops, kills, and going on after each."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+from fake_run import JOBS, FakeRun, environment
+from trial_results import small_study
+
+from taskonomy_catalogue.records import RESULT_FILE
+from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_operator import retries
+from taskonomy_operator.journal import Starting, append, read
+from taskonomy_operator.local import cancel
+from taskonomy_operator.local_processes import AlreadyRuns
+from taskonomy_operator.observe import is_locked, status
+
+TRIALS = 3 + 3 + 3 + 12 + 9
+pytestmark = pytest.mark.slow  # every test starts processes
+WHY = "has no label here"
+ONE = {"transfers": {"orders": [1]}}
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.05)
+    return FakeRun(tmp_path)
+
+
+def done_once(fake):
+    """Every trial has a result, and was brought to its end once."""
+    done = Counter(each["digest"] for each in fake.attempts("done"))
+    left = {path.parent.name for path in fake.folder.artifacts.glob(f"*/{RESULT_FILE}")}
+    assert set(done) == left
+    assert set(done.values()) == {1}
+    return len(done)
+
+
+def never_twice_at_once(fake):
+    """No attempt at a trial began while another process was at it, or after it was done."""
+    holder = {}
+    path = fake.folder.artifacts / "attempts.jsonl"
+    for each in map(json.loads, path.read_text().splitlines()):
+        name, pid, what = each["digest"], each["pid"], each["what"]
+        if what == "begins":
+            assert holder.get(name) != "done"
+            assert holder.get(name) in (None, "saved") or not alive(holder[name])
+        holder[name] = {"begins": pid}.get(what, what)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_study_runs_to_its_end_within_its_window(fake):
+    seen = []
+    ended = fake.run(show=seen.append)
+    assert (ended.phase, ended.done, ended.missing) == ("Completed", TRIALS, ())
+    assert done_once(fake) == TRIALS
+    assert len({trial.job for each in seen for trial in each.running}) > 3
+    assert all(len({trial.job for trial in each.running}) <= JOBS for each in seen)
+    assert list((fake.folder.root / "jobs").iterdir()) == []
+    assert status(fake.folder).phase == "Completed"
+
+
+def test_a_second_run_trains_nothing(fake):
+    study = small_study(**ONE)
+    fake.run(study)
+    begun = len(fake.attempts("begins"))
+    assert fake.run(study).phase == "Completed"
+    assert len(fake.attempts("begins")) == begun
+
+
+def test_what_another_study_left_is_not_trained_again(fake):
+    fake.run(small_study(**ONE), pack=8)
+    begun = {each["digest"] for each in fake.attempts("begins")}
+    larger = small_study("larger", transfers={"orders": [1, 2], "candidates": "exhaustive"})
+    ended = FakeRun(fake.root, "larger").run(larger)
+    assert ended.done == TRIALS
+    assert len(fake.attempts("begins")) == TRIALS
+    assert len(begun) == TRIALS - 9
+
+
+def test_failures_are_retried_by_their_kind_and_the_rest_goes_on(fake):
+    fake.trains(
+        **{
+            "task-specific curvature": {"ends": [1, -9, 0]},
+            "task-specific normals": {"ends": [64], "reason": WHY},
+            "scratch normals": {"ends": [75, 75, 75, 75, 0]},
+            "scratch reshading": {"ends": [1]},
+        }
+    )
+    ended = fake.run(small_study(retries=2, **ONE))
+    begun = Counter(each["title"] for each in fake.attempts("begins"))
+    assert ended.phase == "Degraded"
+    assert begun["task-specific curvature"] == 3
+    assert begun["task-specific normals"] == 1
+    assert begun["scratch normals"] == 5
+    assert begun["scratch reshading"] == 3
+    crash = "ended with exit code 1: RuntimeError: the network fell over"
+    assert {(m.title, m.state, m.why) for m in ended.missing} == {
+        ("task-specific normals", "failed", WHY),
+        ("scratch reshading", "failed", crash),
+        *(
+            (f"transfer normals → {target}", "blocked", f"needs task-specific normals, which {WHY}")
+            for target in ("curvature", "normals", "reshading")
+        ),
+    }
+    assert ended.done == 21 - 5
+    fake.trains()
+    again = fake.run(small_study(retries=2, **ONE))
+    assert again.missing == ended.missing
+    assert fake.run(small_study(retries=2, **ONE), retry_failed=True).phase == "Completed"
+    assert done_once(fake) == 21
+
+
+def test_one_bad_transfer_of_a_pack_does_not_harm_the_others(fake):
+    fake.trains(**{"transfer normals → curvature": {"ends": [64]}})
+    ended = fake.run(small_study(**ONE), pack=8)
+    assert [m.title for m in ended.missing] == ["transfer normals → curvature"]
+    assert max(Counter(each["title"] for each in fake.attempts("begins")).values()) == 1
+
+
+def test_a_pack_that_crashes_is_split_until_the_culprit_is_alone(fake):
+    fake.trains(**{"transfer normals → curvature": {"ends": [-11]}})
+    ended = fake.run(small_study(retries=1, **ONE), pack=8)
+    assert [(m.title, m.why) for m in ended.missing] == [
+        ("transfer normals → curvature", "was ended by signal 11")
+    ]
+    assert ended.done == 20
+    assert done_once(fake) == 20
+
+
+def test_a_ceiling_on_hours_stops_new_jobs_and_says_so(fake):
+    fake.trains(**{"*": {"seconds": 0.3}})
+    ended = fake.run(small_study(gpuHours=1e-4, **ONE))
+    assert 0 < ended.done < 21
+    assert "spec.gpuHours (0.0001) is used up" in ended.note
+    assert ended.phase == "Stopped"
+    fake.run(small_study(gpuHours=10.0, **ONE))
+    assert done_once(fake) == 21
+
+
+def test_only_one_process_runs_a_study(fake):
+    fake.trains(**{"*": {"seconds": 1}})
+    refused = []
+
+    def try_a_second(_status):
+        if not refused:
+            with pytest.raises(AlreadyRuns, match="'rooms' runs already") as error:
+                fake.run(small_study(**ONE))
+            refused.append(error)
+            fake.trains()
+
+    assert fake.run(small_study(**ONE), show=try_a_second).phase == "Completed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_saves_and_goes_on(fake, number):
+    fake.trains(**{"*": {"seconds": 3}})
+    runner = fake.start()
+    wait_for(lambda: len(fake.attempts("begins")) >= JOBS)
+    time.sleep(0.3)
+    runner.send_signal(number)
+    assert runner.wait(60) == 7
+    begun = fake.attempts("begins")
+    assert not any(alive(each["pid"]) for each in begun)
+    assert {each["digest"] for each in fake.attempts("saved")} == {e["digest"] for e in begun}
+    assert status(fake.folder).phase == "Stopped"
+    fake.trains()
+    assert fake.run().phase == "Completed"
+    assert done_once(fake) == TRIALS
+
+
+def test_a_second_ctrl_c_ends_jobs_at_once(fake):
+    fake.trains(**{"*": {"seconds": 60}})
+    runner = fake.start()
+    wait_for(lambda: len(fake.attempts("begins")) >= JOBS)
+    for each in fake.attempts("begins"):
+        os.kill(each["pid"], signal.SIGSTOP)  # a job that does not heed SIGTERM
+    runner.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert runner.poll() is None
+    runner.send_signal(signal.SIGINT)
+    runner.wait(30)
+    wait_for(lambda: not any(alive(each["pid"]) for each in fake.attempts("begins")))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_runner_killed_again_and_again_loses_and_doubles_nothing(fake, seed):
+    draw = random.Random(seed)
+    fake.trains(**{"*": {"seconds": 0.25}})
+    for _ in range(5):
+        runner = fake.start()
+        with_luck = draw.uniform(0.6, 2.5)
+        try:
+            runner.wait(with_luck)
+        except subprocess.TimeoutExpired:
+            runner.kill()
+            runner.wait()
+    assert fake.run().phase == "Completed"
+    assert done_once(fake) == TRIALS
+    never_twice_at_once(fake)
+    begun = Counter(each["digest"] for each in fake.attempts("begins"))
+    assert set(begun.values()) == {1}, "a job that outlived its runner was started again"
+
+
+def test_jobs_that_outlived_their_runner_are_shown_and_can_be_cancelled(fake):
+    fake.trains(**{"*": {"seconds": 60}})
+    runner = fake.start()
+    wait_for(lambda: len(list(read(fake.folder.journal_file))) >= 2 * JOBS)
+    wait_for(lambda: len(fake.attempts("begins")) >= JOBS)
+    runner.kill()
+    runner.wait()
+    seen = status(fake.folder)
+    assert (seen.phase, len(seen.running)) == ("Stopped", JOBS)
+    assert "submit again to take them over" in seen.note
+    assert cancel(fake.folder) == JOBS
+    wait_for(lambda: not any(alive(each["pid"]) for each in fake.attempts("begins")))
+    assert len(fake.attempts("saved")) == JOBS
+    fake.trains()
+    assert fake.run().phase == "Completed"
+    assert done_once(fake) == TRIALS
+
+
+def test_a_job_that_was_never_started_is_started(fake):
+    """The runner died between its journal and its process."""
+    study = small_study(**ONE)
+    fake.folder.root.mkdir(parents=True)
+    name = digest(next(enumerate_trials(study)))
+    append(fake.folder.journal_file, Starting(job="rooms-0", kind="train", digests=(name,)))
+    assert fake.run(study).phase == "Completed"
+    assert not is_locked(fake.folder.job_lock("rooms-0"))
