@@ -77,7 +77,7 @@ class StageStatus(Counts):
     """One stage: its counts, and which of its trials are done or given up."""
 
     name: PlanStage
-    """The stage."""
+    """Which stage this is."""
     done_indexes: Ranges = ""
     """Indexes of trials with a result, in the stage's order, e.g. `0-411,413`. A trial in here is
     never started again, whether its Job still exists or not."""

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 import tempfile
 import warnings
 from collections.abc import Generator, Iterator
@@ -33,12 +34,26 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     if given:
         yield ControlPlane(Path(given))
         return
+    with planes.shared(_folder(tmp_path_factory), _programs(), GPU_NODES) as started:
+        yield started
+
+
+@pytest.fixture
+def own_control_plane() -> Iterator[ControlPlane]:
+    """A control plane of the test's own, to be hurt: programs killed, paused, restarted."""
+    folder = Path(tempfile.mkdtemp(prefix="taskonomy-"))
+    with planes.shared(folder, _programs(), GPU_NODES) as started:
+        yield started
+    eventually(lambda: not (folder / "keeper.pid").exists(), what=f"see {folder}/logs")
+    shutil.rmtree(folder)
+
+
+def _programs() -> Path:
     programs = planes.programs()
     if programs is None:
         warnings.warn(pytest.PytestWarning(MISSING), stacklevel=1)
         pytest.skip(MISSING)
-    with planes.shared(_folder(tmp_path_factory), programs, GPU_NODES) as started:
-        yield started
+    return programs
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:
@@ -55,7 +70,11 @@ def _folder(factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def kube(control_plane: ControlPlane) -> Kube:
     """A client with every right, on a server that knows Studies."""
-    client = control_plane.kube
+    return know_studies(control_plane.kube)
+
+
+def know_studies(client: Kube) -> Kube:
+    """Teach a server what a Study is, and wait until it serves them."""
     crd = study_crd()
     try:
         client.create(crd)

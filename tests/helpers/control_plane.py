@@ -52,7 +52,9 @@ PACKAGES = {
     "kwok": "sigs.k8s.io/kwok/cmd/kwok",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
 }
-"""Go package of each program. One module graph, so each builds on what the one before compiled."""
+"""Go package of each program. One module graph, so each builds on what the one before compiled.
+A program more is a line here, `go get -tool PACKAGE` in `tests/cluster/build`, and its place in
+what is built: kubectl is for people, so `build` leaves it to `up`."""
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
 """What tests need, in the order it is started; it is ended in the opposite one."""
 
