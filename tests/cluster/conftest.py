@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import warnings
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -51,7 +50,6 @@ def own_control_plane() -> Iterator[ControlPlane]:
 def _programs() -> Path:
     programs = planes.programs()
     if programs is None:
-        warnings.warn(pytest.PytestWarning(MISSING), stacklevel=1)
         pytest.skip(MISSING)
     return programs
 

@@ -197,16 +197,12 @@ def _spawn(folder: Path, programs: Path, gpu_nodes: int, *, until_unused: bool) 
         keeper = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
         )
-    _keepers.append(keeper)
     deadline = time.monotonic() + STARTUP + 30
     while running(folder) is None:
         if keeper.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"no control plane: see {folder}/logs\n{_last_words(folder)}")
         time.sleep(0.1)
-
-
-_keepers: list["subprocess.Popen[bytes]"] = []
-"""They outlive this process, so nobody waits for them: kept, as a forgotten one is a warning."""
+    keeper.returncode = 0  # it outlives this process: nobody is to wait for it
 
 
 def _last_words(folder: Path) -> str:
