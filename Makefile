@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DEMO   := demo
 MLFLOW := .cache/mlflow/bin/mlflow
-CTL    := $(BIN)/taskonomyctl
+HERE   := $(CURDIR)/$(BIN)
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 PLANE  := $(BIN)/python tests/helpers/control_plane.py
 PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
@@ -18,22 +18,37 @@ PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quie
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-demo: demo-published ## install, then go from the paper's measurements to a report (the main job)
-
-demo-published: export TASKONOMY_WAREHOUSE := $(DEMO)/warehouse.duckdb
-demo-published: $(VENV)/product
+# One line of shell each, as a user would type them in the folder of the study.
+demo: $(VENV)/all ## install, then a whole study on this machine: rooms, networks, transfers, taxonomies (the main job)
 	@mkdir -p $(DEMO)
-	@$(CTL) import published --study paper
-	@echo "solving budgets 1 to 26 for orders 1, 2, 3, 4 and all …"
-	@$(CTL) solve --study paper --budgets 1-26 --orders 1,2,3,4,all --output csv > $(DEMO)/taxonomies.csv
-	@$(CTL) report --study paper --out $(DEMO)/report
-	@$(CTL) show taxonomy --study paper --budget 8 --order 4
+	@cp examples/rooms.yaml $(DEMO)/study.yaml
+	cd $(DEMO) && $(HERE)/taskonomyctl data make-rooms rooms --buildings 30 --views 50
+	cd $(DEMO) && $(HERE)/taskonomyctl submit
+	cd $(DEMO) && $(HERE)/taskonomyctl load --study rooms --from-artifacts artifacts
+	cd $(DEMO) && $(HERE)/taskonomyctl bootstrap --study rooms
+	cd $(DEMO) && $(HERE)/taskonomyctl solve --study rooms --output csv > taxonomies.csv
+	cd $(DEMO) && $(HERE)/taskonomyctl report --study rooms
+	@echo
+	@echo "What was learned: how often the task's own network beats the best guess, random features, scratch"
+	@cd $(DEMO) && $(HERE)/taskonomyctl sql "SELECT * EXCLUDE study FROM sanity WHERE study = 'rooms'"
+	@echo "Which three tasks to label, and what each target is learned from"
+	@cd $(DEMO) && $(HERE)/taskonomyctl show taxonomy --study rooms --budget 3 --order 2
 	@echo
 	@echo "Where to look next:"
 	@echo "  $(DEMO)/report/report.html  the report: open it in a browser"
 	@echo "  $(DEMO)/taxonomies.csv      every budget and order, one row each"
-	@echo "  $(CTL) sql --tables --warehouse $(DEMO)/warehouse.duckdb"
-	@echo "  $(CTL) --help"
+	@echo "  cd $(DEMO) && $(HERE)/taskonomyctl --help"
+
+demo-published: $(VENV)/product ## the paper's own measurements instead: no training, a minute
+	@mkdir -p $(DEMO)/published
+	cd $(DEMO)/published && $(HERE)/taskonomyctl import published --study paper
+	cd $(DEMO)/published && $(HERE)/taskonomyctl solve --study paper --orders 1,2,3,4,all --output csv > taxonomies.csv
+	cd $(DEMO)/published && $(HERE)/taskonomyctl report --study paper
+	@cd $(DEMO)/published && $(HERE)/taskonomyctl show taxonomy --study paper --budget 8 --order 4
+	@echo
+	@echo "Where to look next:"
+	@echo "  $(DEMO)/published/report/report.html  the report: open it in a browser"
+	@echo "  $(DEMO)/published/taxonomies.csv      every budget and order, one row each"
 
 test: lint types chromium $(MLFLOW) control-plane ## install, then every test, lint and type check
 	$(PYTEST)
@@ -78,7 +93,7 @@ cluster-down: ## end it
 clean: ## remove what make made
 	rm -rf $(VENV) .cache $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# What a user runs, then what a developer adds: one environment, filled in two steps.
+# What reads measurements, then what trains, then what a developer adds: one environment.
 $(VENV)/product: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "taskonomy needs Python 3.11 or later; say which with make PYTHON=python3.12" >&2; exit 1; }
@@ -94,7 +109,12 @@ $(MLFLOW): constraints-mlflow.txt
 	@$(@D)/pip install --quiet --disable-pip-version-check --requirement constraints-mlflow.txt
 	@touch $@
 
-$(VENV)/dev: $(VENV)/product
+$(VENV)/all: $(VENV)/product
+	@echo "installing what trains networks (torch: some gigabytes) …"
+	@$(PIP) --editable '.[all]'
+	@touch $@
+
+$(VENV)/dev: $(VENV)/all
 	@echo "installing the development tools …"
 	@$(PIP) --editable '.[dev]'
 	@touch $@

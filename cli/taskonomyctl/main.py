@@ -20,6 +20,7 @@ from taskonomyctl.commands.crd import crd
 from taskonomyctl.commands.data import data
 from taskonomyctl.commands.export import export
 from taskonomyctl.commands.import_ import import_
+from taskonomyctl.commands.infer import infer
 from taskonomyctl.commands.load import load
 from taskonomyctl.commands.logs import logs
 from taskonomyctl.commands.plan import plan
@@ -118,6 +119,7 @@ COMMANDS = (
     generalization,
     novel_task,
     taxonomy,
+    infer,
     sql,
     crd,
     completion,

@@ -210,7 +210,7 @@ def dataset_of(given: Submission) -> Path:
     if not path.is_dir():
         raise NotFound(
             f"{given.origin}: spec.data.dataset {dataset!r} is no folder ({path}); "
-            f"`python -m taskonomy_jobs.rooms {path}` makes a small one, "
+            f"`taskonomyctl data make-rooms {path}` makes a small one, "
             "or name where yours lies"
         )
     return path

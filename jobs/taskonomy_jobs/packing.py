@@ -64,7 +64,7 @@ class OneByOne:
 
     def step(self, students: Sequence[Student], batch: Batch | None, offset: int) -> None:
         """Teach every student (`Way`)."""
-        losses = [self._accumulated(student, batch, offset) for student in students]
+        losses = self._accumulated(students, batch, offset)
         gradients = [student.gradients() for student in students]
         self._gang.add_up([*losses, *(gradient for of in gradients for gradient in of)])
         norms = [torch.nn.utils.get_total_norm(of) for of in gradients]
@@ -75,16 +75,24 @@ class OneByOne:
         ):
             student.learn(loss, norm, examples)
 
-    def _accumulated(self, student: Student, batch: Batch | None, offset: int) -> Tensor:
-        loss = torch.zeros((), device=student.device)
+    def _accumulated(
+        self, students: Sequence[Student], batch: Batch | None, offset: int
+    ) -> list[Tensor]:
+        """Return every student's share of the loss; their gradients are accumulated."""
         if batch is None:
-            return loss
+            return [torch.zeros((), device=student.device) for student in students]
+        seen = self._inputs(batch)  # once for all: several students read the same source
+        return [self._of_parts(student, batch, seen, offset) for student in students]
+
+    def _of_parts(self, student: Student, batch: Batch, seen: Inputs, offset: int) -> Tensor:
         while True:
             size = self._micro_batch or len(batch)
             try:
-                for start in range(0, len(batch), size):
-                    loss += self._part(student, batch[start : start + size], offset + start)
-                return loss
+                losses = [
+                    self._of_part(student, batch, seen, slice(start, start + size), offset)
+                    for start in range(0, len(batch), size)
+                ]
+                return torch.stack(losses).sum()
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise
@@ -92,10 +100,12 @@ class OneByOne:
                 # done over in smaller ones.
                 self._micro_batch = (size + 1) // 2
                 student.forget()
-                loss.zero_()
                 torch.cuda.empty_cache()
 
-    def _part(self, student: Student, part: Batch, slot: int) -> Tensor:
+    def _of_part(
+        self, student: Student, batch: Batch, seen: Inputs, part: slice, offset: int
+    ) -> Tensor:
         total = student.trial.optimiser.batch_size
-        draw = dropout_key(student.trial, student.step, slot)
-        return student.accumulate(part, self._inputs(part), total, draw)
+        draw = dropout_key(student.trial, student.step, offset + part.start)
+        inputs = {source: values[part] for source, values in seen.items()}
+        return student.accumulate(batch[part], inputs, total, draw)

@@ -8,12 +8,17 @@ import numpy as np
 
 from taskonomy_catalogue.launch import Failed, Finished, Progressed, Saved, Started, Validated
 from taskonomy_catalogue.records import Result
+from taskonomy_jobs.evaluation import spread
 from taskonomy_jobs.job import Job, code_of
+from taskonomy_jobs.lessons import Lesson
+from taskonomy_jobs.pictures import panel
 from taskonomy_jobs.students import Student, learning_rate
 
 if TYPE_CHECKING:
     from taskonomy_jobs.tracking import TrialRun
 
+SHOWN = 2
+"""Validation images that pictures are made of."""
 POINTS = 200
 """Points of a tracked training curve; each is the mean loss of the steps since the last."""
 
@@ -53,6 +58,21 @@ class Reporter:
         """Say what a validation gave."""
         self._job.say(Validated(trial=student.digest, step=student.step, loss=loss))
         self.run(student).metrics(student.step, validation_loss=loss)
+
+    def show(self, student: Student, lesson: Lesson) -> None:
+        """Log pictures of a few validation images: input | prediction | truth."""
+        if not (self._job.launch.tracking and self._job.gang.is_first):
+            return
+        indices, batch = lesson.val.readable(spread(len(lesson.val), SHOWN))
+        if batch is None:
+            return
+        batch = batch.to(student.device)
+        said = student.answer(lesson.inputs(batch)).cpu().numpy()
+        for place, index in enumerate(indices):
+            example = lesson.val.shelf.whole(index)
+            of_it = (example.images, said[place], example.target, example.mask)
+            panel_ = panel(student.trial.target, *of_it)
+            self.run(student).images(student.step, f"validation {place + 1}", panel_)
 
     def failed(self, student: Student) -> None:
         """Say why a student takes no further part."""

@@ -57,6 +57,7 @@ class Student:
             self.parameters,
             lr=trial.optimiser.learning_rate,
             weight_decay=trial.optimiser.weight_decay,
+            fused=True,
         )
         self.step = 0
         self.curve: list[float] = []
@@ -148,20 +149,25 @@ class Student:
 
     # --- judging --------------------------------------------------------------------------------
 
-    def judge(self, batch: Batch, inputs: Inputs) -> Tensor:
-        """Return the comparison loss of every example, float32 (B,), without learning from it."""
+    def answer(self, inputs: Inputs) -> Tensor:
+        """Return predictions for a batch without learning from it."""
         self.network.eval()
         try:
             with torch.inference_mode():
-                return comparison_loss(
-                    self.trial.target,
-                    self.predict(inputs),
-                    batch.target,
-                    batch.mask,
-                    self.statistics,
-                ).float()
+                return self.predict(inputs)
         finally:
             self.network.train()
+
+    def judge(self, batch: Batch, inputs: Inputs) -> Tensor:
+        """Return the comparison loss of every example, float32 (B,)."""
+        with torch.inference_mode():
+            return comparison_loss(
+                self.trial.target,
+                self.answer(inputs),
+                batch.target,
+                batch.mask,
+                self.statistics,
+            ).float()
 
     def heed(self, loss: float) -> None:
         """Take note of a validation; keep the weights if none was better and training may stop."""

@@ -56,7 +56,7 @@ def train(job: Job) -> int:
         PeerLost: another worker of the gang went away.
     """
     failures: list[TaskonomyError] = []
-    measured = _read_trials(job.launch.trials)
+    measured = read_trials(job.launch.trials)
     for best_guess in (each for each in measured if isinstance(each, BestGuess)):
         failures += _attempt(job, [best_guess])
     for pack in packs(each for each in measured if isinstance(each, Trial)):
@@ -135,7 +135,12 @@ def _say_failed(job: Job, folder: TrialFolder, error: TaskonomyError) -> None:
 # --- edges -------------------------------------------------------------------------------------
 
 
-def _read_trials(place: str) -> list[Trial | BestGuess]:
+def read_trials(place: str) -> list[Trial | BestGuess]:
+    """Return the trials of a file on this machine.
+
+    Raises:
+        InputRefused: it cannot be read, or a line is no trial.
+    """
     path = local_path(place)
     try:
         return parse_trials(path.read_bytes(), str(path))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from torch import nn
 
 from taskonomy_catalogue.errors import InputRefused, TaskonomyError
 from taskonomy_catalogue.trials import Optimiser, Trial
@@ -109,10 +110,18 @@ class Trainer:
             if np.isfinite(loss):
                 student.heed(loss)
                 self._reporter.validated(student, loss)
+                if self._is_worth_a_picture(student):
+                    self._reporter.show(student, self._lesson)
             else:
                 student.fail("the validation loss is not finite", judged.ids.tolist())
                 self._reporter.failed(student)
         self._clock.charge(students)
+
+    def _is_worth_a_picture(self, student: Student) -> bool:
+        """Return whether a student is at its first, its middle or its last validation."""
+        number = len(student.validated)
+        whole = self._steps // self._interval
+        return number in (1, max(1, whole // 2)) or student.step == self._steps
 
     # --- surviving ------------------------------------------------------------------------------
 
@@ -215,6 +224,10 @@ def validation_interval(optimiser: Optimiser, steps: int) -> int:
 def _student(folder: TrialFolder, lesson: Lesson, job: Job, steps: int) -> Student:
     trial = _trial(folder)
     student = Student(folder, trial, lesson.statistics, job.gang.device, steps)
+    if job.gang.world > 1 and job.gang.device.type == "cuda":
+        # One worker's share of a batch has not the batch's mean. (There is none of it for CPUs;
+        # the laptop's networks normalise every example alone.)
+        student.network = nn.SyncBatchNorm.convert_sync_batchnorm(student.network)  # type: ignore[no-untyped-call]
     normalisation = lesson.normalisation(trial)
     if normalisation and isinstance(student.network, TransferNetwork):
         student.network.set_normalisation(*normalisation)

@@ -1,5 +1,11 @@
-"""The controller's place: what turns a Study into Kubernetes Jobs, or processes on a laptop.
+"""The controller: what turns a Study into jobs, here processes of one machine.
 
-Knows the catalogue, and neither the training jobs nor the warehouse; the Kubernetes client may be
-imported by its module ``cluster`` alone. Nothing runs here in this version.
+`plan` is the planner: a study and facts in, what to start next out; it computes and does nothing
+else. `local` acts on it: it starts processes, watches them and writes down what came of them. In
+between, one policy a file: `retries`, `packing`, `window`, `names`, `endings`; `observe` reads what
+is known of a study, `status` says where it stands.
+
+Knows the catalogue, and neither the training jobs nor the warehouse: it meets them in
+``taskonomy_catalogue.launch`` and ``records``. The Kubernetes client may be imported by a module
+``cluster`` alone.
 """

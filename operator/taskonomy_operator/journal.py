@@ -6,6 +6,7 @@ tore is the last line, and a torn line is passed over: the job it was about is f
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -89,15 +90,35 @@ def append(path: Path, record: Record) -> None:
 
 def read(path: Path) -> Iterator[Record]:
     """Yield the records in order; lines that are none (torn ones) are passed over."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    for line in content.splitlines():
+    return iter(Reader(path).read_on())
+
+
+@dataclass(slots=True)
+class Reader:
+    """A journal read while it is written."""
+
+    path: Path
+    offset: int = 0
+    """Bytes read so far: whole lines."""
+
+    def read_on(self) -> list[Record]:
+        """Return the records written since."""
         try:
-            yield _RECORD.validate_json(line)
-        except ValidationError:
-            continue
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                content = file.read()
+        except FileNotFoundError:
+            return []
+        whole = content[: content.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        return list(filter(None, map(_parsed, whole.splitlines())))
+
+
+def _parsed(line: bytes) -> Record | None:
+    try:
+        return _RECORD.validate_json(line)
+    except ValidationError:
+        return None
 
 
 def _ends_whole(descriptor: int, size: int) -> bool:

@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,55 +21,20 @@ from pathlib import Path
 from types import FrameType
 
 from taskonomy_catalogue.errors import InputRefused
-from taskonomy_catalogue.launch import (
-    RANKING_MODULE,
-    REPLAY_MODULE,
-    TRACKING_BUFFER,
-    TRAIN_MODULE,
-    Launch,
-    RankingLaunch,
-    ReplayLaunch,
-    trials_text,
-)
+from taskonomy_catalogue.launch import TRACKING_BUFFER, trials_text
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.endings import endings, ranking_ending
 from taskonomy_operator.journal import Ended, Forgiven, Record, Running, Starting, append
+from taskonomy_operator.local_commands import Settings, command_of, replay_command
 from taskonomy_operator.local_processes import JobProcess, only_holder, send_stop, start
 from taskonomy_operator.log_tail import LogTail
-from taskonomy_operator.machine import Slots, boot
+from taskonomy_operator.machine import boot
 from taskonomy_operator.observe import Known, OpenJob, Runner, is_locked, observe, runner_of
-from taskonomy_operator.packing import DEFAULT_PACK
 from taskonomy_operator.plan import Job
 from taskonomy_operator.retries import End
 from taskonomy_operator.status import LiveJob, Status, status_of
 from taskonomy_operator.study_folder import Run, StudyFolder, write_whole
 from taskonomy_operator.window import Window
-
-PYTHON = (sys.executable, "-P", "-m")
-"""``-P``: a file of the study's folder is never taken for a module."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How a run acts."""
-
-    slots: Slots
-    """How the machine is shared out."""
-    most_in_pack: int = DEFAULT_PACK
-    """Most trials in one job."""
-    retry_failed: bool = False
-    """Whether failures of earlier runs are forgiven."""
-    grace: float = 60.0
-    """Seconds that jobs have to save once they are told to stop."""
-    tick: float = 0.2
-    """Seconds between two looks at the jobs."""
-    trainer: Sequence[str] = (*PYTHON, TRAIN_MODULE)
-    """What trains; its options follow."""
-    ranker: Sequence[str] = (*PYTHON, RANKING_MODULE)
-    """What ranks."""
-    replayer: Sequence[str] = (*PYTHON, REPLAY_MODULE)
-    """What sends tracking records that are left over."""
-
 
 Show = Callable[[Status], None]
 """Is told where the study stands, a few times a second."""
@@ -105,28 +69,6 @@ def run_study(
             append(folder.journal_file, Forgiven())
         runner = _LocalRun(observe(folder, most_in_pack=settings.most_in_pack), settings, show)
         return runner.run()
-
-
-def command_of(known: Known, job: Job, settings: Settings) -> list[str]:
-    """Return the words that start a job; its trials file is written when it starts."""
-    folder, run = known.folder, known.run
-    if job.kind == "ranking":
-        ranking = RankingLaunch(
-            study=str(folder.study_file),
-            artifacts=str(folder.artifacts),
-            out=str(folder.ranking_file),
-            targets=",".join(job.targets),
-        )
-        return [*settings.ranker, *ranking.arguments()]
-    launch = Launch(
-        trials=str(folder.trials_file(job.name)),
-        study=known.study.name,
-        dataset=run.dataset,
-        artifacts=str(folder.artifacts),
-        tracking=run.tracking,
-        job=job.name,
-    )
-    return [*settings.trainer, *launch.arguments()]
 
 
 def cancel(folder: StudyFolder) -> int:
@@ -207,7 +149,8 @@ class _LocalRun:
         if self._stops:
             return
         spec = self.known.study.spec
-        window = Window(jobs=self.settings.slots.jobs, gpu_hours=spec.gpu_hours)
+        jobs = min(self.settings.slots.jobs, spec.parallelism)
+        window = Window(jobs=jobs, gpu_hours=spec.gpu_hours)
         free = window.free(len(self._live), self._spent_seconds())
         for job in self.known.plan.next_jobs(free, time.time()):
             self._start(job)
@@ -387,13 +330,12 @@ class _LocalRun:
         left = any((folder.artifacts / n.digest / TRACKING_BUFFER).exists() for n in nodes)
         if not tracking or not left or self._stops > 1:
             return
-        launch = ReplayLaunch(artifacts=str(folder.artifacts), tracking=tracking)
         with (
             folder.log(f"{folder.name}-tracking").open("ab") as log,
             suppress(OSError, subprocess.TimeoutExpired),
         ):
             subprocess.run(
-                [*self.settings.replayer, *launch.arguments()],
+                replay_command(self.known, self.settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

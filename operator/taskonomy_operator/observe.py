@@ -8,7 +8,7 @@ import fcntl
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.asked import PlanStage
-from taskonomy_operator.journal import Ended, Forgiven, Record, Running, Starting, read
+from taskonomy_operator.journal import (
+    Ended,
+    Forgiven,
+    Reader,
+    Record,
+    Running,
+    Starting,
+    read,
+)
 from taskonomy_operator.log_tail import LogTail
 from taskonomy_operator.pace import Pace
 from taskonomy_operator.packing import DEFAULT_PACK
@@ -101,34 +109,83 @@ def observe(folder: StudyFolder, *, most_in_pack: int = DEFAULT_PACK) -> Known:
     return observe_as(folder, folder.study(), folder.run(), most_in_pack=most_in_pack)
 
 
-def observe_as(folder: StudyFolder, study: Study, run: Run, *, most_in_pack: int) -> Known:
+def observe_as(
+    folder: StudyFolder,
+    study: Study,
+    run: Run,
+    *,
+    most_in_pack: int,
+    records: Iterable[Record] | None = None,
+) -> Known:
     """Return what is known of a study, were it submitted so; its folder need not be there."""
     plan = Plan(study, stage=run.stage, most_in_pack=most_in_pack)
     plan.saw_ranking(folder.ranking(study))
     history = History()
-    for record in read(folder.journal_file):
+    for record in read(folder.journal_file) if records is None else records:
         history.retell(record, plan)
-    for name in list(folder.finished(node.digest for node in plan.nodes())):
-        plan.saw_result(name)
+    _see_results(folder, plan, (node.digest for node in plan.nodes()))
     return Known(folder, study, run, plan, history)
 
 
 def status(folder: StudyFolder) -> Status:
     """Return where a study stands, whoever runs it; errors as `observe`."""
-    known = observe(folder)
-    runner = runner_of(folder)
-    live = list(_live(known))
-    for job in live:
-        known.plan.saw_start(Job(job.name, job.kind, tuple(job.digests)))
-    return status_of(
-        known.plan,
-        live,
-        known.history.pace,
-        slots=runner.slots if runner else 1,
-        spent_seconds=known.history.spent_seconds + sum(job.seconds for job in live),
-        is_run=runner is not None,
-        note=_note(known, bool(live), runner is not None),
-    )
+    return Watch(folder).look()
+
+
+@dataclass(slots=True)
+class Watch:
+    """A study looked at again and again: each look costs what happened since the last."""
+
+    folder: StudyFolder
+    _known: Known | None = None
+    _journal: Reader | None = None
+
+    def look(self) -> Status:
+        """Return where the study stands now; errors as `observe`."""
+        runner = runner_of(self.folder)
+        if self._known is None or self._journal is None or runner is None:
+            self._known = self._from_the_start()
+        else:
+            self._read_on(self._known, self._journal)
+        live = list(_live(self._known))
+        plan = self._known.plan
+        for job in live:
+            plan.saw_start(Job(job.name, job.kind, tuple(job.digests)))
+        return status_of(
+            plan,
+            live,
+            self._known.history.pace,
+            slots=runner.slots if runner else 1,
+            spent_seconds=self._known.history.spent_seconds + sum(job.seconds for job in live),
+            is_run=runner is not None,
+            note=_note(self._known, bool(live), runner is not None),
+        )
+
+    def _from_the_start(self) -> Known:
+        self._journal = Reader(self.folder.journal_file)
+        records = self._journal.read_on()
+        run = self.folder.run()
+        return observe_as(
+            self.folder, self.folder.study(), run, most_in_pack=DEFAULT_PACK, records=records
+        )
+
+    def _read_on(self, known: Known, journal: Reader) -> None:
+        for record in journal.read_on():
+            opened = known.history.open.get(getattr(record, "job", ""))
+            known.history.retell(record, known.plan)
+            if isinstance(record, Ended):
+                for name in record.finished:
+                    known.plan.saw_result(name)
+                if opened is not None and opened.starting.kind == "ranking":
+                    new = known.plan.saw_ranking(self.folder.ranking(known.study))
+                    _see_results(known.folder, known.plan, new)
+        for opened in known.history.open.values():
+            _see_results(known.folder, known.plan, opened.starting.digests)
+
+
+def _see_results(folder: StudyFolder, plan: Plan, names: Iterable[str]) -> None:
+    for name in list(folder.finished(names)):
+        plan.saw_result(name)
 
 
 class Runner(BaseModel):
@@ -159,7 +216,7 @@ def runner_of(folder: StudyFolder) -> Runner | None:
 def is_locked(path: Path) -> bool:
     """Return whether a living process holds a lock file. The kernel lets go of it at any end."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

@@ -15,7 +15,8 @@ from typing import Any
 from trial_results import small_study
 
 from taskonomy_catalogue.study import Study
-from taskonomy_operator.local import Settings, run_study
+from taskonomy_operator.local import run_study
+from taskonomy_operator.local_commands import Settings
 from taskonomy_operator.machine import Slots
 from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import Run, StudyFolder

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.tasks import TaskDictionary
 from taskonomy_warehouse.dictionary import read_dictionary
+from taskonomy_warehouse.selection.asked import asked_of
 from taskonomy_warehouse.selection.data import Problem, read_problem
 from taskonomy_warehouse.selection.inputs import read_task_values, read_transfer_cost
 from taskonomy_warehouse.selection.results import (
@@ -46,9 +47,12 @@ WAITS = (1, 2, 4, 8, 15, 30)
 
 @click.command()
 @study_option
-@click.option("--budgets", default="1-26", show_default=True, help="Such as 1-26 or 2,4.5,8.")
 @click.option(
-    "--orders", default="1,4,all", show_default=True, help="Most sources per transfer, or all."
+    "--budgets", help="Such as 1-26 or 2,4.5,8. Unless given: the study's own, else 1-26."
+)
+@click.option(
+    "--orders",
+    help="Most sources per transfer, or all. Unless given: the study's own, else 1,4,all.",
 )
 @click.option(
     "--solver",
@@ -90,9 +94,8 @@ WAITS = (1, 2, 4, 8, 15, 30)
 @click.option(
     "--affinity-exponent",
     type=float,
-    default=0.5,
-    show_default=True,
-    help="The objective adds affinity to this power; the paper's figures were made with 0.5.",
+    help="The objective adds affinity to this power. Unless given: the study's own, else 0.5, "
+    "which the paper's figures were made with.",
 )
 @click.option(
     "--sources-serve-themselves",
@@ -113,8 +116,8 @@ WAITS = (1, 2, 4, 8, 15, 30)
 @warehouse_option
 def solve(
     study: str | None,
-    budgets: str,
-    orders: str,
+    budgets: str | None,
+    orders: str | None,
     solver: Any,
     solver_executable: Path | None,
     time_limit: float | None,
@@ -132,14 +135,18 @@ def solve(
     that serves it, so that importance-weighted affinity is largest.
     """
     study = the_study(warehouse, study)
-    wanted_budgets, wanted_orders = parse_budgets(budgets), parse_orders(orders)
+    given_budgets = parse_budgets(budgets) if budgets is not None else ()
+    given_orders = parse_orders(orders) if orders is not None else ()
     if solver_executable is not None and solver != "cbc":
         raise SettingRefused("--solver-executable names a CBC; leave it out with --solver highs")
     with reading(warehouse) as connection:
         require_study(connection, study)
     with writing(warehouse) as connection:  # to write: better busy now than after the sweep
         dictionary = read_dictionary(connection, study)
-        settings = _settings(dictionary, options)
+        asked = asked_of(connection, study)
+        settings = _settings(dictionary, options, asked.settings)
+        wanted_budgets = given_budgets or asked.budgets
+        wanted_orders = given_orders or asked.orders
         scenario = scenario or settings.scenario
         if not replace:
             check_scenario(connection, study, scenario, settings)
@@ -197,19 +204,25 @@ def _keep(
             return
 
 
-def _settings(dictionary: TaskDictionary, options: dict[str, Any]) -> Settings:
-    """Turn the options into checked settings, with every task by its id."""
+def _settings(
+    dictionary: TaskDictionary, options: dict[str, Any], asked: dict[str, Any]
+) -> Settings:
+    """Turn the options into checked settings, with every task by its id.
+
+    What no option says is as the study asks; a flag of either holds.
+    """
     for option in ("source_only", "target_only", "exclude", "use"):
         options[option] = resolved_tasks(options[option], dictionary)
     for option in ("importance", "label_cost"):
         path = options[option]
-        options[option] = read_task_values(path, dictionary) if path else {}
+        options[option] = read_task_values(path, dictionary) if path else None
     cost = options["transfer_cost"]
     options["transfer_cost"] = (
         TransferCost() if cost is None else read_transfer_cost(cost, dictionary)
     )
+    given = {n: value for n, value in options.items() if value is not None and value is not False}
     try:
-        return Settings.model_validate(options)
+        return Settings.model_validate(asked | given)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         option = "--" + str(problem["loc"][0]).replace("_", "-")

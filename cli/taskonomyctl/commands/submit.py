@@ -10,7 +10,8 @@ import click
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_operator.asked import PlanStage
 from taskonomy_operator.costs import TRAINING
-from taskonomy_operator.local import Settings, command_of, run_study, start_detached
+from taskonomy_operator.local import run_study, start_detached
+from taskonomy_operator.local_commands import Settings, command_of
 from taskonomy_operator.machine import share_out, this_machine
 from taskonomy_operator.observe import is_locked, observe_as
 from taskonomy_operator.packing import DEFAULT_PACK

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from taskonomy_operator.observe import Watch
 from taskonomy_operator.observe import status as status_of_folder
 from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import submitted
@@ -66,9 +67,10 @@ def watch(study: str | None, local: bool, artifacts: str | None, interval: float
     The exit code is that of `submit`: 0 when every trial has its result, 7 when some never will.
     """
     folder = the_folder(artifacts, study)
+    looks = Watch(folder)
     with view() as show:
         while True:
-            found = status_of_folder(folder)
+            found = looks.look()
             show(found)
             if found.phase != "Running":
                 return 7 if found.phase == "Degraded" else 0

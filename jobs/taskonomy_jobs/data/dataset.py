@@ -23,6 +23,7 @@ from taskonomy_jobs.data.resizing import area, nearest, valid_area
 from taskonomy_jobs.data.skips import Unreadable
 
 Array = np.ndarray[Any, Any]
+_Key = tuple[str, Pixels, int, int]
 
 MEMORY_MIB = 512
 """Decoded images that a process keeps, MiB; ``TASKONOMY_MEMORY_MIB`` says otherwise."""
@@ -41,7 +42,7 @@ class DataSet:
         self.root, self.layout = root, layout
         self.index = Index(root, layout)
         self.cameras = Cameras(self.index)
-        self._kept: dict[tuple[str, int, int], Array] = {}
+        self._kept: dict[_Key, Array] = {}
         self._left = int(os.environ.get("TASKONOMY_MEMORY_MIB", MEMORY_MIB)) << 20
         self._lock = Lock()
 
@@ -97,11 +98,11 @@ class DataSet:
         Raises:
             Unreadable: the file is missing, damaged or of another size than the data set's images.
         """
-        key = (domain, row, size)
+        kind = (DOMAINS[domain].pixels if domain in DOMAINS else pixels) or "ids"
+        key = (domain, kind, row, size)
         kept = self._kept.get(key)
         if kept is None:
-            kind = DOMAINS[domain].pixels if domain in DOMAINS else pixels
-            kept = self._decoded(domain, row, size, kind or "ids")
+            kept = self._decoded(domain, row, size, kind)
             kept.flags.writeable = False
             self._keep(key, kept)
         return kept
@@ -132,7 +133,7 @@ class DataSet:
         logs, valid = valid_area(_LOG_DEPTH[values], values < _INVALID_FROM[domain], size)
         return np.where(valid, logs, np.float32(np.nan))
 
-    def _keep(self, key: tuple[str, int, int], values: Array) -> None:
+    def _keep(self, key: _Key, values: Array) -> None:
         with self._lock:
             if key not in self._kept and values.nbytes <= self._left:
                 self._kept[key] = values

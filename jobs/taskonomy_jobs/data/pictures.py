@@ -101,7 +101,7 @@ def curvature(target: Array) -> Array:
 def distinct(numbers: Array) -> Array:
     """Return whole numbers as colours (…, 3), near numbers far apart: 0 is black."""
     hue = (numbers.astype(np.float64) * 0.61803398875) % 1
-    value = 0.55 + 0.45 * ((numbers.astype(np.float64) * 0.3819660113) % 1)
+    value = 0.55 + 0.45 * ((numbers.astype(np.float64) * 0.7548776662) % 1)
     channels = [np.abs((hue * 6 + shift) % 6 - 3) - 1 for shift in (0.0, 4.0, 2.0)]
     colours = np.clip(np.stack(channels, axis=-1), 0.12, 1) * value[..., None] * 255
     return np.asarray(np.where(numbers[..., None] == 0, 0, colours).round(), np.uint8)

@@ -1,13 +1,12 @@
 """Decoders: from representations to a prediction, one shape for each kind of output.
 
-`paper` is the 15-layer convolutional decoder of the supplementary material, and fully connected
-layers of 2048 for vectors and classes; `tiny` tells the same story with fewer channels, for 64 and
-128 px on a CPU. Both first convolve at 16×16, then double the side as often as the output asks.
+`paper` is the convolutional decoder of the supplementary material, and fully connected layers of
+2048 for vectors and classes; `tiny` tells the same story with fewer channels, for 64 and 128 px on
+a CPU. Both first convolve at 16×16, then double the side as often as the output asks.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
@@ -25,7 +24,10 @@ from taskonomy_jobs.model.layers import (
     initialise,
 )
 
-Range = Literal["bounded", "unbounded"]
+WIDE = 8
+"""Output channels from which the last convolution is 1×1: many logits or embeddings a pixel."""
+FIRST = 0.1
+"""Scale of the last layer's first weights: a metric loss of embeddings far apart is in the tens."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +42,8 @@ class Sizes:
     """Channels of each doubling of the side and of the convolution behind it; the last doubling
     goes straight to the output. More doublings than these repeat the last."""
     fine: bool
-    """Whether a convolution at full size makes the output; else the last doubling does."""
+    """Whether a convolution at full side makes the output. Else the last doubling does, and many
+    channels a pixel (`WIDE`) are made at half the side and interpolated: full side is dear."""
     pooled: int
     """Cells on a side that fully connected layers read."""
     hidden: int
@@ -78,7 +81,7 @@ def create_decoder(
     *,
     channels: int = CHANNELS,
     images: int = 1,
-    range_: Range = "bounded",
+    bounded: bool = True,
 ) -> nn.Module:
     """Return a decoder with new weights, drawn from torch's global generator.
 
@@ -91,7 +94,7 @@ def create_decoder(
         image_size: S, side of the input image in pixels.
         channels: of one image's representation.
         images: representations concatenated.
-        range_: of an output of kind image: `bounded` to [-1, 1] by tanh, or not.
+        bounded: whether an output of kind image is kept in [-1, 1], by tanh.
 
     Raises:
         SettingRefused: there is no decoder of that name.
@@ -106,8 +109,9 @@ def create_decoder(
         decoder = _fully_connected(sizes, output.channels, channels, images)
     else:
         side = image_size // output.stride
-        bounded = output.kind == "image" and range_ == "bounded"
-        decoder = _pixels(sizes, output.channels, side, images * channels, bounded)
+        pixels = _pixels(sizes, output.channels, side, images * channels)
+        tanh = output.kind == "image" and bounded
+        decoder = nn.Sequential(*pixels, nn.Tanh()) if tanh else nn.Sequential(*pixels)
     initialise(decoder)
     _start_small(decoder)
     return decoder
@@ -117,40 +121,32 @@ def _start_small(decoder: nn.Sequential) -> None:
     """Shrink the last layer: first predictions near zero, embeddings near one another."""
     last = [m for m in decoder if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)][-1]
     with torch.no_grad():
-        last.weight.mul_(_FIRST)
-
-
-_FIRST = 0.1
-"""Scale of the last layer's first weights: a metric loss of embeddings far apart is in the tens."""
+        last.weight.mul_(FIRST)
 
 
 # --- outputs that have pixels ------------------------------------------------------------------
 
 
-_WIDE = 8
-"""Output channels from which the last convolution is 1×1: many logits or embeddings a pixel."""
-
-
-def _pixels(sizes: Sizes, out: int, side: int, channels: int, bounded: bool) -> nn.Sequential:
-    layers: list[nn.Module] = []
+def _pixels(sizes: Sizes, out: int, side: int, channels: int) -> Iterator[nn.Module]:
     for width in sizes.convolutions:
-        layers.append(convolution(channels, width, sizes.style))
+        yield convolution(channels, width, sizes.style)
         channels = width
-    count = max(0, (side - 1) // CELLS).bit_length()
-    for number in range(count if sizes.fine else count - 1):
+    doublings = max(0, (side - 1) // CELLS).bit_length()
+    for number in range(doublings if sizes.fine else doublings - 1):
         width, after = sizes.doublings[min(number, len(sizes.doublings) - 1)]
-        layers.append(doubling(channels, width, sizes.style))
-        if number < count - 1:
-            layers.append(convolution(width, after, sizes.style))
-        channels = after if number < count - 1 else width
-    layers += [_last(sizes, channels, out, count), Fit(side, smooth=True)]
-    return nn.Sequential(*layers, nn.Tanh() if bounded else nn.Identity())
+        yield doubling(channels, width, sizes.style)
+        channels = width
+        if number < doublings - 1:
+            yield convolution(channels, after, sizes.style)
+            channels = after
+    yield _last(sizes, channels, out, doublings)
+    yield Fit(side, smooth=True)
 
 
 def _last(sizes: Sizes, channels: int, out: int, doublings: int) -> nn.Module:
-    if doublings and not sizes.fine and out < _WIDE:
+    if doublings and not sizes.fine and out < WIDE:
         return nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1)
-    kernel = 1 if out >= _WIDE else 3
+    kernel = 1 if out >= WIDE else 3
     return nn.Conv2d(channels, out, kernel, padding=kernel // 2)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study_parts import Model
 from taskonomy_catalogue.trials import SourceEncoder, Trial, TrialTask
-from taskonomy_jobs.model.decoders import DECODERS, Range, create_decoder
+from taskonomy_jobs.model.decoders import DECODERS, create_decoder
 from taskonomy_jobs.model.encoders import CELLS, CHANNELS, create_encoder
 from taskonomy_jobs.model.layers import Style, convolution, initialise
 
@@ -63,13 +63,13 @@ def images_seen(task: TrialTask) -> int:
     return TILES if task.id == JIGSAW else task.images
 
 
-def output_range(task: TrialTask) -> Range:
+def is_bounded(task: TrialTask) -> bool:
     """Return whether the task's images lie in [-1, 1].
 
     Images trained with L1 are scaled to it. Those trained with L2, which is curvature, are
     standardised instead and reach beyond four standard deviations, where tanh would cut them off.
     """
-    return "unbounded" if task.loss == "l2" else "bounded"
+    return task.loss != "l2"
 
 
 class TaskNetwork(nn.Module):
@@ -185,7 +185,7 @@ def _decoder(trial: Trial, channels: int, images: int) -> nn.Module:
         trial.model.image_size,
         channels=channels,
         images=images,
-        range_=output_range(trial.target),
+        bounded=is_bounded(trial.target),
     )
 
 

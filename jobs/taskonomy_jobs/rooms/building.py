@@ -12,14 +12,17 @@ from PIL import Image
 
 from taskonomy_jobs.data.layout import ALL_VIEWS, DOMAINS, domain_folder, view_file
 from taskonomy_jobs.rooms import labels2d, labels3d, semantics
+from taskonomy_jobs.rooms.light import photograph
 from taskonomy_jobs.rooms.pointinfo import Json, match_info, point_info
-from taskonomy_jobs.rooms.render import Geometry, photograph, see
+from taskonomy_jobs.rooms.render import Geometry, see
 from taskonomy_jobs.rooms.scene import Scene
 from taskonomy_jobs.rooms.settings import RoomsSettings
 from taskonomy_jobs.rooms.views import View, make_views
 from taskonomy_jobs.rooms.world import Room, make_rooms
 
 Picture = NDArray[np.uint8] | NDArray[np.uint16]
+PNG_LEVEL = 2
+"""More makes files a few per cent smaller, and takes as long as all the labels."""
 UNFINISHED = ".unfinished"
 """Ending of the folder a building grows in."""
 
@@ -94,7 +97,7 @@ def _pictures(
 def _write_view(root: Path, building: str, view: View, labels: Labelled) -> None:
     for name, picture in labels.pictures.items():
         path = _path(root, building, name, view.point.number, view.number)
-        Image.fromarray(picture).save(path, compress_level=4)
+        Image.fromarray(picture).save(path, compress_level=PNG_LEVEL)
     for name, vector in labels.vectors.items():
         np.save(_path(root, building, name, view.point.number, view.number), vector)
     path = _path(root, building, "points", view.point.number, view.number)

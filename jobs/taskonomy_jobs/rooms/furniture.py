@@ -151,11 +151,11 @@ def desk(s: Style) -> Piece:
     wood = s.wood() if s.chance(0.65) else s.paint()
     it = Thing("desk").box((0, 0, h - 0.015), (w, d, 0.03), wood, 0.012)
     it.legs(w, d, h - 0.03, 0.05, s.metal() if s.chance(0.5) else wood)
-    if s.chance(0.7):
+    if w > 1.4 and s.chance(0.8):
         side = 1 if s.chance(0.5) else -1
-        it.box((side * (0.5 * w - 0.28), 0, 0.36), (0.38, d - 0.1, 0.58), wood, 0.012)
+        it.box((side * (0.5 * w - 0.25), 0, 0.36), (0.34, d - 0.1, 0.58), wood, 0.012)
         for z in (0.2, 0.38, 0.56):
-            it.box((side * (0.5 * w - 0.28), 0.5 * d - 0.04, z), (0.14, 0.03, 0.02), s.metal())
+            it.box((side * (0.5 * w - 0.25), 0.5 * d - 0.04, z), (0.14, 0.03, 0.02), s.metal())
     return Piece([it], w, d, h, (w - 0.2, d - 0.2, h))
 
 

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, sobel
+from scipy.ndimage import correlate1d, gaussian_filter, sobel
 from skimage.segmentation import felzenszwalb
 
 from taskonomy_jobs.rooms.camera import Vector
@@ -18,6 +18,7 @@ EDGE_SIGMA = 3.0
 KEYPOINT_SIGMA = 4.0
 """Pixels at 256."""
 SMALLEST_SIGMA = 0.7
+BENDING, SLOPE = (1.0, -2.0, 1.0), (-0.5, 0.0, 0.5)
 LUMA = np.array([0.2125, 0.7154, 0.0721])
 SEGMENT_SCALE = 200.0
 """Preference for large segments at 256 pixels."""
@@ -54,14 +55,15 @@ def stored_keypoints(picture: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """Determinant of the Hessian as SURF weighs it, before any threshold; hollows are 0.
 
     Bay et al., "Speeded-up robust features" (2008), equation 3: Dxx·Dyy − (0.9 Dxy)², here with
-    Gaussian second derivatives times σ².
+    second differences of the smoothed image times σ².
     """
     sigma = sigma_at(len(picture), KEYPOINT_SIGMA)
-    image = grey(picture)
-    xx, yy, xy = (
-        sigma**2 * gaussian_filter(image, sigma, order=order, mode="nearest", truncate=3.0)
-        for order in ((0, 2), (2, 0), (1, 1))
-    )
+    smooth = gaussian_filter(grey(picture), sigma, mode="nearest", truncate=3.0)
+    # Differences of the smoothed image, not its derivative's kernel: cut off, that has a bias.
+    xx = sigma**2 * correlate1d(smooth, BENDING, 1, mode="nearest")
+    yy = sigma**2 * correlate1d(smooth, BENDING, 0, mode="nearest")
+    across = correlate1d(smooth, SLOPE, 1, mode="nearest")
+    xy = sigma**2 * correlate1d(across, SLOPE, 0, mode="nearest")
     return _stored(KEYPOINT_GAIN * np.maximum(xx * yy - 0.81 * xy * xy, 0.0))
 
 

@@ -19,7 +19,8 @@ class Scene:
     materials: Table
     """Rows of `textures.Field`. The shell's floor, walls, ceiling and feature wall are 0 to 3."""
     groups: Table
-    """A row an object: centre (3), radius, first shape, one past its last shape."""
+    """A row an object: centre (3), radius, first shape, one past its last shape, and whether it
+    casts shadows: lamps do not, or they would stand in their own light."""
     kinds: NDArray[np.int64]
     """What each object is: a position in `kinds.KINDS`."""
     openings: Table

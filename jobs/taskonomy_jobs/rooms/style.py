@@ -51,8 +51,8 @@ class Style:
             Pattern.WOOD,
             colour(hue, saturation, value),
             colour(hue, min(saturation * 1.15, 1.0), value * 0.55),
-            scale=self.between(0.05, 0.12),
-            contrast=self.between(0.5, 1.0),
+            scale=self.between(0.03, 0.07),
+            contrast=self.between(0.4, 0.9),
             gloss=self.between(0.0, 0.25),
         )
 
@@ -157,7 +157,7 @@ class Style:
 
     def wall(self, wet: bool, feature: bool) -> Material:
         """Paint, wallpaper, tiles or brick; a feature wall is bolder."""
-        saturation = self.between(0.25, 0.65) if feature else self.between(0.02, 0.35)
+        saturation = self.between(0.2, 0.6) if feature else 0.45 * self.between(0.0, 1.0) ** 2
         base = colour(self.hue(), saturation, self.between(0.45, 0.95))
         near = colour(self.hue(), saturation * 1.2, self.between(0.3, 0.95))
         if wet and self.chance(0.75):

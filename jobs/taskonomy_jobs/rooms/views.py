@@ -16,7 +16,7 @@ from taskonomy_jobs.rooms.camera import Camera, Vector, aimed
 from taskonomy_jobs.rooms.kinds import KINDS, ROOM
 from taskonomy_jobs.rooms.render import first_hit
 from taskonomy_jobs.rooms.scene import Scene
-from taskonomy_jobs.rooms.shapes import surface
+from taskonomy_jobs.rooms.shapes import Column, surface
 from taskonomy_jobs.rooms.world import Room
 
 GROUP = (3, 5)
@@ -24,7 +24,7 @@ GROUP = (3, 5)
 FIELD_OF_VIEW = (math.radians(50.0), math.radians(75.0))
 EYE_HEIGHT = (1.2, 1.7)
 """Metres above the floor."""
-NEAREST, FARTHEST = 0.7, 9.0
+NEAREST, FARTHEST = 0.8, 9.0
 """Metres from a camera to the point it fixates."""
 STEEPEST = math.radians(40.0)
 """Largest pitch, up or down."""
@@ -87,9 +87,10 @@ def _views_of_room(
     stands = _stands(rng, room, min(max(6, quota // 3), 24))
     points: list[Point] = []
     groups: list[list[int]] = []
+    looked_at = np.zeros(len(room.scene.kinds), np.int64)
     while (left := quota - sum(len(g) for g in groups)) > 0:
         size = _group_size(rng, left)
-        location, normal, seers = _seen_point(rng, room.scene, stands, size)
+        location, normal, seers = _seen_point(rng, room.scene, stands, size, looked_at)
         points.append(Point(first_point + len(points), location, normal, index))
         groups.append([int(i) for i in rng.permutation(seers)[:size]])
     sight = np.array([_who_sees(room.scene, stands, point.location) for point in points])
@@ -139,9 +140,16 @@ def _is_within(place: Vector, box: tuple[float, ...], margin: float) -> bool:
 
 
 def _seen_point(
-    rng: np.random.Generator, scene: Scene, stands: Vector, size: int
+    rng: np.random.Generator,
+    scene: Scene,
+    stands: Vector,
+    size: int,
+    looked_at: NDArray[np.int64],
 ) -> tuple[Vector, Vector, NDArray[np.int64]]:
-    """A point that enough cameras see: its place, normal, and the cameras that see it."""
+    """A point that enough cameras see: its place, normal, and the cameras that see it.
+
+    An object that has points already is less likely to get another (`looked_at` counts them).
+    """
     for attempt in range(2000):
         start = stands[int(rng.integers(len(stands)))]
         yaw, pitch = rng.uniform(0.0, 2 * math.pi), rng.normal(-0.22, 0.28)
@@ -151,7 +159,9 @@ def _seen_point(
         distance, shape = first_hit(scene, start[None], ray[None])
         if shape[0] < 0:
             continue
-        if scene.kinds[int(scene.shapes[shape[0], 19])] in DULL and rng.random() > DULL_SHARE:
+        object_ = int(scene.shapes[shape[0], Column.OBJECT])
+        wanted = DULL_SHARE if scene.kinds[object_] in DULL else 0.5 ** looked_at[object_]
+        if rng.random() > wanted:
             continue
         location = start + distance[0] * ray
         normal = np.array(surface(scene.shapes[shape[0]], *location)[:3])
@@ -161,6 +171,7 @@ def _seen_point(
             if _is_good(stands[i], location, normal)
         ]
         if len(seers) >= (size if attempt < 400 else min(size, 2) if attempt < 1500 else 1):
+            looked_at[object_] += 1
             return location, normal, np.array(seers)
     raise RuntimeError(f"no point of a {scene.kind} is in sight of {len(stands)} cameras")
 

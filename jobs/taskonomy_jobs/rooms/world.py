@@ -223,11 +223,13 @@ def _scene(plan: Plan, kind: RoomKind, openings: Vector, lights: Vector) -> Scen
     plain = s.wall(wet, feature=False)
     feature = s.wall(wet, feature=True) if s.chance(0.45) else plain
     materials: list[Material] = [s.floor(wet), plain, s.ceiling(), feature]
-    rows, groups, kinds = [_shell(plan)], [[0.0, 0.0, 0.0, 1e9, 0.0, 1.0]], [KINDS.index(ROOM)]
+    rows, groups, kinds = [_shell(plan)], [[0.0, 0.0, 0.0, 1e9, 0.0, 1.0, 0.0]], [KINDS.index(ROOM)]
     for placed in plan.placed:
         added = placed.rows(len(materials), len(groups))
         materials.extend(part.material for part in placed.thing.parts)
-        groups.append([*bounding_ball(added), float(len(rows)), float(len(rows) + len(added))])
+        first, last = float(len(rows)), float(len(rows) + len(added))
+        shadow = float(placed.thing.kind != "lamp")
+        groups.append([*bounding_ball(added), first, last, shadow])
         kinds.append(KINDS.index(placed.thing.kind))
         rows.extend(added)
     return Scene(

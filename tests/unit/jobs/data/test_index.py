@@ -50,7 +50,7 @@ def test_ids_do_not_depend_on_the_arrangement(tmp_path: Path) -> None:
         tiny = TinyData(tmp_path / layout, layout)
         for building, point, view in (("a", 0, 0), ("a", 0, 1), ("b", 0, 0)):
             tiny.png(building, point, view, "rgb", GREY)
-        ids.append(Index(tiny.root, layout).ids.tolist())  # type: ignore[arg-type]
+        ids.append(Index(tiny.root, layout).ids.tolist())
     assert ids[0] == ids[1]
     assert len(set(ids[0])) == 3
 

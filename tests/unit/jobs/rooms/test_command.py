@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from taskonomy_jobs.data.layout import DOMAINS
+from taskonomy_jobs.rooms.make import make
+from taskonomy_jobs.rooms.settings import RoomsSettings
 
 pytestmark = pytest.mark.slow
 
@@ -92,13 +94,24 @@ def test_a_cut_off_run_goes_on_and_one_process_writes_the_same_bits(
     shutil.rmtree(again / "building_00002")
     (again / "building_00001").rename(again / "building_00001.unfinished")
     shutil.rmtree(again / "building_00001.unfinished" / "rgb")
-    options = ("--buildings", "3", "--views", "7", "--size", "64", "--seed", "5")
-    done = make_rooms(again, *options, "--workers", "1")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["made"] == 14
+    made = make(again, RoomsSettings(buildings=3, views=7, size=64, seed=5), 1, lambda _, __: None)
+    assert made == 14
     assert digests(again) == digests(rooms)
     path = again / "building_00000" / "rgb" / "point_0_view_0_domain_rgb.png"
     assert path.stat().st_mtime_ns == kept
+
+
+def test_a_point_and_its_views_say_the_same(rooms: Path) -> None:
+    for path in (rooms / "building_00002" / "points").iterdir():
+        info = json.loads(path.read_text())
+        point, view = path.name.split("_")[1], path.name.split("_")[3]
+        assert (info["point_uuid"], str(info["view_id"])) == (point, view)
+        for other in info["nonfixated_points_in_view"]:
+            name = f"point_{other}_view_all_domain_nonfixated_matches.json"
+            matches = json.loads((path.parents[1] / "nonfixated_matches" / name).read_text())
+            assert (point, int(view)) in {
+                (match["point_uuid"], match["view_id"]) for match in matches["views"]
+            }
 
 
 def test_other_arguments_for_the_same_folder_are_refused(rooms: Path) -> None:

@@ -14,6 +14,7 @@ from taskonomy_catalogue.launch import trials_text
 from taskonomy_catalogue.records import best_guesses, parse_result
 from taskonomy_catalogue.trials import digest, enumerate_trials
 from taskonomy_jobs import packing, trainer
+from taskonomy_jobs.evaluate import evaluated
 from taskonomy_jobs.job import Stopped
 from taskonomy_jobs.packing import packs
 from taskonomy_jobs.settings import Settings
@@ -302,3 +303,15 @@ def test_a_best_guess_is_the_mean_label_judged(world, tmp_path, small_study):
     rows = pq.read_table(folder / "losses.parquet").to_pylist()
     # Labels are 0, 1, 2, 0, …: each third of the training labels, so log 3 with next to no room.
     assert [row["loss"] for row in rows] == pytest.approx([np.log(3)] * 12, abs=0.1)
+
+
+def test_judged_again_from_its_weights_a_trial_loses_the_same(world, tmp_path, small_study):
+    study = small_study(steps=5)
+    trials = of_kind(study, "task-specific", "depth") + of_kind(study, "task-specific", "normals")
+    transfer = next(t for t in of_kind(study, "transfer", "depth", 1) if t.sources == ("normals",))
+    run(world, tmp_path, [*trials, transfer])
+    for trial in (trials[0], transfer):
+        found = evaluated(trial, world.job(tmp_path / "trials.jsonl"))
+        assert found["largest_difference"] == 0
+        assert found["mean_loss"] == pytest.approx(found["recorded_mean_loss"])
+        assert found["rmse"] >= found["mean_loss"]

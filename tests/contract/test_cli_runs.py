@@ -1,0 +1,192 @@
+"""`plan`, `submit`, `status`, `watch`, `list`, `logs`, `cancel`, and what comes after them.
+
+Training is left to a process that trains nothing; everything else is what it is.
+"""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+from click.shell_completion import ShellComplete
+from fake_run import HERE, FakeRun, environment
+from trial_results import study_document
+
+from taskonomy_catalogue.study import parse_study
+from taskonomy_operator.local_commands import Settings
+from taskonomyctl.main import cli
+
+SPEC = {
+    "data": {"dataset": "rooms"},
+    "tasks": {"subset": ["normals", "reshading", "curvature", "random"]},
+    "transfers": {"orders": [1, 2]},
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with a study, a data set, and a trainer that trains nothing."""
+    for name, value in {**environment(tmp_path), "FAKE_LOSSES": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    trainer = (sys.executable, str(HERE / "fake_trainer.py"))
+    monkeypatch.setattr(
+        "taskonomyctl.commands.submit.Settings", partial(Settings, trainer=trainer, tick=0.02)
+    )
+    FakeRun(tmp_path)
+    (tmp_path / "rooms").mkdir()
+    write_study(tmp_path / "study.yaml")
+    return tmp_path
+
+
+def write_study(path: Path, **spec):
+    path.write_text(yaml.safe_dump(study_document("rooms", **(SPEC | spec))))
+
+
+def completed(*words, incomplete=""):
+    complete = ShellComplete(cli, {}, "taskonomyctl", "_TASKONOMYCTL_COMPLETE")
+    return [item.value for item in complete.get_completions(list(words), incomplete)]
+
+
+# --- plan --------------------------------------------------------------------------------------
+
+
+def test_the_papers_study_is_planned_without_a_file(taskonomyctl, tmp_path):
+    ran = taskonomyctl("plan", "--output", "json", cwd=tmp_path)
+    stages = {each["stage"]: each for each in json.loads(ran.stdout)["stages"]}
+    counts = {stage: each["trials"] for stage, each in stages.items()}
+    assert counts == {
+        "task-specific": 25,
+        "scratch": 22,
+        "first-order": 572,
+        "higher-order": 770,
+    }
+    assert {each["gpu_hours"] for each in stages.values()} == {None}
+    assert "built-in study of the paper's 26 tasks" in ran.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_is_priced_by_estimates_until_trials_are_measured(taskonomyctl, here):
+    hours = ("task-specific=10", "scratch=1", "first-order=0.5", "higher-order=0.25")
+    words = [word for each in hours for word in ("--estimate", each)]
+    ran = taskonomyctl("plan", *words, "--price", "2", "-o", "json", cwd=here)
+    document = json.loads(ran.stdout)
+    assert [(s["trials"], s["gpu_hours"]) for s in document["stages"]] == [
+        (3, 30.0),
+        (3, 3.0),
+        (12, 6.0),
+        (9, 2.25),
+    ]
+    assert document["cost"] == 82.5
+
+
+def test_a_bad_study_is_refused_with_the_catalogues_words(taskonomyctl, tmp_path):
+    document = study_document("rooms", transfers={"orders": [2, 1]}, parallelism="many")
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(Exception, match="2 problems") as refused:
+        parse_study(document, origin=str(path))
+    for command in ("plan", "submit"):
+        ran = taskonomyctl(command, "-f", str(path), code=5, cwd=tmp_path)
+        assert ran.stderr == f"taskonomyctl: {refused.value}\n"
+    assert [each.name for each in tmp_path.iterdir()] == ["bad.yaml"]
+
+
+# --- refusals ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["submit", "-f", "gone.yaml"], 5, "gone.yaml: cannot be read"),
+        (["submit", "--artifacts", "s3://b/a"], 5, "mount it"),
+        (["submit", "--stage", "affinity"], 2, "'affinity' is not one of"),
+        (["submit", "--processes", "0"], 2, "--processes"),
+        (["status"], 6, "no study was run in"),
+        (["status", "rooms"], 6, "no study 'rooms' was run in"),
+        (["logs", "curvature/normals"], 6, "no study was run in"),
+        (["cancel"], 6, "no study was run in"),
+        (["plan", "--estimate", "x"], 2, "STAGE=HOURS"),
+    ],
+)
+def test_a_mistake_is_one_message(taskonomyctl, here, words, code, said):
+    ran = taskonomyctl(*words, code=code, cwd=here)
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not (here / "artifacts" / "studies").exists()
+
+
+def test_a_data_set_that_is_not_there_is_named(taskonomyctl, here):
+    (here / "rooms").rmdir()
+    ran = taskonomyctl("submit", code=6, cwd=here)
+    assert "study.yaml: spec.data.dataset 'rooms' is no folder" in ran.stderr
+
+
+def test_a_dry_run_says_what_would_start_and_starts_nothing(taskonomyctl, here):
+    ran = taskonomyctl("submit", "--dry-run", "--processes", "2", "--tracking", "none", cwd=here)
+    commands = ran.stdout.splitlines()
+    assert len(commands) == 2
+    assert all(f"--dataset={here / 'rooms'}" in command for command in commands)
+    assert "--tracking" not in ran.stdout
+    assert "first-order: 9 waiting, 3 ready" in ran.stderr
+    assert not (here / "artifacts" / "studies").exists()
+
+
+# --- from submit to report ---------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_study_is_run_shown_loaded_solved_and_reported(taskonomyctl, here, monkeypatch):
+    FakeRun(here).trains(
+        **{"scratch normals": {"ends": [75, 64], "reason": "no [such] label", "seconds": 0.01}}
+    )
+    submit = ("submit", "--tracking", "none", "--processes", "3")
+    first = taskonomyctl(*submit, "--stage", "first-order", cwd=here)
+    assert "rooms: 15 of 15 trials done" in first.stderr
+    listed = json.loads(taskonomyctl("list", "-o", "json", cwd=here).stdout)
+    assert [(each["study"], each["phase"], each["done"]) for each in listed] == [
+        ("rooms", "Completed", 15)
+    ]
+
+    rest = taskonomyctl(*submit, code=7, cwd=here)
+    assert "rooms: 29 of 30 trials done, 1 failed" in rest.stderr
+    assert "no [such] label" in rest.stdout
+    assert "next: taskonomyctl load --study rooms --from-artifacts" in rest.stderr
+
+    shown = json.loads(taskonomyctl("status", "-o", "json", cwd=here).stdout)
+    assert (shown["phase"], shown["done"], shown["trials"]) == ("Degraded", 29, 30)
+    assert [m["title"] for m in shown["missing"]] == ["scratch normals"]
+    assert "higher-order" in taskonomyctl("status", "rooms", cwd=here).stdout
+    assert "29 of 30" in taskonomyctl("watch", code=7, cwd=here).stderr
+
+    logged = taskonomyctl("logs", "scratch/normals", cwd=here).stdout
+    assert logged.count("started, 10 steps") == 2
+    assert "failed (64): no [such] label" in logged
+    packed = taskonomyctl("logs", "normals->curvature", cwd=here).stdout
+    assert packed.count("finished") == 1
+    assert "no trial" in taskonomyctl("logs", "scratch/random", code=6, cwd=here).stderr
+
+    FakeRun(here).trains()
+    assert "30 of 30" in taskonomyctl(*submit, "--retry-failed", cwd=here).stderr
+    assert "does not run" in taskonomyctl("cancel", cwd=here).stderr
+
+    loaded = taskonomyctl("load", "--study", "rooms", "--from-artifacts", "./artifacts", cwd=here)
+    assert "loaded 30 trials" in loaded.stderr
+    assert "30 were in already" in taskonomyctl("load", cwd=here).stderr
+    taskonomyctl("solve", "--budgets", "1-3", "--orders", "1,2", cwd=here)
+    taskonomyctl("report", "--out", "report", cwd=here)
+    assert list((here / "report").glob("*.html"))
+
+    measured = json.loads(taskonomyctl("plan", "-o", "json", cwd=here).stdout)["stages"]
+    assert [(s["done"], s["gpu_hours_left"]) for s in measured] == [(3, 0), (3, 0), (12, 0), (9, 0)]
+    assert measured[0]["gpu_hours"] == round(3 * 12.5 / 3600, 4)
+
+    monkeypatch.chdir(here)
+    assert set(completed("logs", incomplete="curvature/no")) == {
+        "curvature/normals",
+        "curvature/normals+random",
+        "curvature/normals+reshading",
+    }
+    assert completed("status", incomplete="ro") == ["rooms"]

@@ -1,0 +1,79 @@
+"""What a run looks like: durations, the sober line, the bars."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from taskonomy_operator.status import Missing, RunningTrial, StageStatus, Status
+from taskonomyctl.progress import _Lines, bars, duration, line
+
+HALFWAY = Status(
+    study="rooms",
+    phase="Running",
+    stages=(
+        StageStatus(stage="task-specific", trials=4, done=3, running=1),
+        StageStatus(stage="first-order", trials=16, waiting=12, failed=1, blocked=3),
+    ),
+    running=(
+        RunningTrial(
+            digest="a" * 64,
+            title="task-specific normals",
+            job="rooms-aaaaaaaaaa",
+            step=50,
+            steps=100,
+            loss=0.12345,
+            images_per_second=301.6,
+        ),
+    ),
+    missing=(
+        Missing(digest="b" * 64, title="transfer [x] → y", state="failed", why="[64] no label"),
+        Missing(digest="c" * 64, title="transfer z → y", state="blocked", why="needs x"),
+    ),
+    ranking=True,
+    spent_hours=1.5,
+    eta_seconds=4000,
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (89.4, "89 s"),
+        (90, "2 min"),
+        (3600, "1 h 0 min"),
+        (12_000, "3 h 20 min"),
+        (190_800, "2 d 5 h"),
+    ],
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+def test_one_line_says_it_all():
+    assert line(HALFWAY) == (
+        "rooms: 3 of 20 trials done, 1 running, 1 failed, 1 blocked, ranking sources, "
+        "1 h 7 min to go"
+    )
+
+
+def test_bars_name_stages_running_trials_and_nothing_is_taken_for_markup():
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(bars(HALFWAY))
+    said = console.export_text()
+    assert "3/4" in said
+    assert "1 running" in said
+    assert "12 waiting, 1 failed, 3 blocked" in said
+    assert "task-specific normals  step 50/100  loss 0.1235  302 images/s" in said
+    assert "1 h 7 min to go" in said
+
+
+def test_where_nobody_watches_each_failure_is_said_once_and_lines_are_few(capsys):
+    with _Lines() as show:
+        for _ in range(5):
+            show(HALFWAY)
+    assert capsys.readouterr().err.splitlines() == [
+        "transfer [x] → y: failed: [64] no label",
+        line(HALFWAY),
+    ]
