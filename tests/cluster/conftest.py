@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import control_plane as planes
+import kubernetes_programs
 import pytest
 from control_plane import ControlPlane
 from kube import ApiError, Kube, eventually
@@ -48,7 +49,7 @@ def own_control_plane() -> Iterator[ControlPlane]:
 
 
 def _programs() -> Path:
-    programs = planes.programs()
+    programs = kubernetes_programs.programs()
     if programs is None:
         pytest.skip(MISSING)
     return programs

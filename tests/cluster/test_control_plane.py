@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import control_plane as planes
+import kubernetes_programs
 import pytest
 from control_plane import ControlPlane
 from kube import ApiError, Kube, eventually
@@ -23,14 +24,15 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import control_plane
-with control_plane.shared(Path(sys.argv[2]), control_plane.programs(), gpu_nodes=1) as plane:
+import kubernetes_programs
+with control_plane.shared(Path(sys.argv[2]), kubernetes_programs.programs(), gpu_nodes=1) as plane:
     print(plane.kube.get("/version")["gitVersion"], plane.pid("etcd"), flush=True)
     sys.stdin.read()
 """
 
 
 def test_users_share_one_and_the_last_one_ends_it() -> None:
-    programs = planes.programs()
+    programs = kubernetes_programs.programs()
     if programs is None:
         pytest.skip("NO CONTROL PLANE")
     folder = Path(tempfile.mkdtemp(prefix="taskonomy-"))
@@ -42,7 +44,7 @@ def test_users_share_one_and_the_last_one_ends_it() -> None:
     said = [user.stdout.readline() for user in users if user.stdout]
     assert said[0] == said[1]
     version, etcd = said[0].split()
-    assert version == planes.KUBERNETES
+    assert version == kubernetes_programs.KUBERNETES
     users[0].kill()  # a user that is killed holds nothing back
     users[0].communicate()
     time.sleep(1)
@@ -64,8 +66,9 @@ def _is_alive(pid: int) -> bool:
 def test_the_version_is_the_one_that_is_pinned(kube: Kube, control_plane: ControlPlane) -> None:
     if control_plane.folder is None:
         pytest.skip("somebody else's cluster")
-    assert kube.get("/version")["gitVersion"] == planes.KUBERNETES
-    assert f"k8s.io/kubernetes {planes.KUBERNETES}" in (planes.BUILD / "go.mod").read_text()
+    assert kube.get("/version")["gitVersion"] == kubernetes_programs.KUBERNETES
+    pins = (kubernetes_programs.BUILD / "go.mod").read_text()
+    assert f"k8s.io/kubernetes {kubernetes_programs.KUBERNETES}" in pins
 
 
 def test_what_is_killed_is_started_again_and_forgets_nothing(
@@ -87,7 +90,7 @@ def test_a_paused_server_is_silent_and_then_goes_on(own_control_plane: ControlPl
     with pytest.raises(OSError, match="timed out"):
         kube.request("GET", "/version", timeout=1)
     os.kill(server, signal.SIGCONT)
-    assert kube.get("/version")["gitVersion"] == planes.KUBERNETES
+    assert kube.get("/version")["gitVersion"] == kubernetes_programs.KUBERNETES
     assert own_control_plane.pid("kube-apiserver") == server
 
 

@@ -16,10 +16,7 @@ a Unix socket alone and the API server on a port that is claimed, so any number 
 
 import argparse
 import fcntl
-import hashlib
-import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -31,90 +28,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 sys.path.insert(0, str(Path(__file__).parent))
+from control_plane_settings import GPUS_OF_A_NODE, commands, credentials, nodes
 from kube import ApiError, Kube, Object, eventually
+from kubernetes_programs import CONTROL_PLANE, PACKAGES, build
 from real_servers import free_ports
 
-BUILD = Path(__file__).parents[1] / "cluster" / "build"
-"""The Go module that pins every program."""
-STAGES = Path(__file__).parents[1] / "cluster" / "kwok" / "stages.yaml"
-"""How kwok plays nodes and pods."""
-
-KUBERNETES = "v1.34.4"
-"""Version the programs say they are: without it charts that ask for a version are refused."""
-PACKAGES = {
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
-    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
-    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
-    "kwok": "sigs.k8s.io/kwok/cmd/kwok",
-    "kubectl": "k8s.io/kubernetes/cmd/kubectl",
-}
-"""Go package of each program. One module graph, so each builds on what the one before compiled.
-A program more is a line here, `go get -tool PACKAGE` in `tests/cluster/build`, and its place in
-what is built: kubectl is for people, so `build` leaves it to `up`."""
-CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
-"""What tests need, in the order it is started; it is ended in the opposite one."""
-
-GPUS_OF_A_NODE = 8
 MOST_DEATHS = 100
 """Times a program is started again: tests kill some on purpose."""
 STARTUP = 120.0
 """Seconds a control plane may take to come up on a machine that is busy."""
-
-
-# --- programs: given, cached or built ----------------------------------------------------------
-
-
-def programs() -> Path | None:
-    """Return the folder of the programs: a given one, else the cached build; None: neither."""
-    given = os.environ.get("TASKONOMY_CONTROL_PLANE_BIN")
-    folder = Path(given) if given else cache()
-    return folder if all((folder / name).exists() for name in CONTROL_PLANE) else None
-
-
-def cache() -> Path:
-    """Return where this version's build lies: a change of a pin makes another folder."""
-    pins = b"".join((BUILD / name).read_bytes() for name in ("go.mod", "go.sum"))
-    key = hashlib.sha256(pins + KUBERNETES.encode()).hexdigest()[:12]
-    home = os.environ.get("TASKONOMY_CACHE") or Path.home() / ".cache" / "taskonomy"
-    return Path(home) / "control-plane" / key
-
-
-def build(names: tuple[str, ...]) -> Path:
-    """Build what is missing into the cache and return it; Go must be there.
-
-    Raises:
-        SystemExit: there is no Go, or the build failed; the message says what to do.
-    """
-    folder = cache()
-    missing = [name for name in names if not (folder / name).exists()]
-    if missing and shutil.which("go") is None:
-        _leave("NO CONTROL PLANE: `go` (1.24 or later) builds it; install Go and run again")
-    for name in missing:
-        _go_build(name, folder)
-    return folder
-
-
-def _go_build(name: str, folder: Path) -> None:
-    print(f"building {name} …", flush=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    major, minor = KUBERNETES.removeprefix("v").split(".")[:2]
-    facts = {"gitVersion": KUBERNETES, "gitMajor": major, "gitMinor": minor}
-    said = "".join(
-        f" -X k8s.io/component-base/version.{key}={value}" for key, value in facts.items()
-    )
-    # Built under another name and renamed, so that what has its name is whole.
-    unfinished = folder / f".{name}.{os.getpid()}"
-    command = ["go", "build", "-trimpath", "-ldflags", f"-s -w{said}", "-o", str(unfinished)]
-    built = subprocess.run(
-        [*command, PACKAGES[name]], cwd=BUILD, env=os.environ | {"CGO_ENABLED": "0"}, check=False
-    )
-    if built.returncode:
-        _leave(f"NO CONTROL PLANE: building {name} failed")
-    unfinished.rename(folder / name)
 
 
 # --- a control plane that runs -----------------------------------------------------------------
@@ -226,13 +151,13 @@ class Keeper:
         for name in ("logs", "pids", "pki"):
             (folder / name).mkdir(exist_ok=True)
         (self.port,) = free_ports(1)
-        self.commands = _commands(folder, self.port)
+        self.commands = commands(folder, self.port)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.deaths: Counter[str] = Counter()
 
     def bring_up(self, gpu_nodes: int) -> None:
         """Start everything and return once pods can be run."""
-        _credentials(self.folder, self.port)
+        credentials(self.folder, self.port)
         self.start("etcd")
         self.start("kube-apiserver")
         kubeconfig = self.folder / "admin.kubeconfig"
@@ -344,125 +269,6 @@ def _tidy(folder: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
-# --- what the programs are told ----------------------------------------------------------------
-
-
-def _commands(folder: Path, port: int) -> dict[str, list[str]]:
-    etcd = f"unix://{folder}/etcd.sock"
-    pki = folder / "pki"
-    quick = ["--kube-api-qps=300", "--kube-api-burst=600", "--leader-elect=false"]
-    return {
-        "etcd": [
-            f"--data-dir={folder}/etcd",
-            f"--listen-client-urls={etcd}",
-            "--advertise-client-urls=http://localhost:1",  # must be host:port; nobody goes there
-            f"--listen-peer-urls=unix://{folder}/peer.sock",
-            "--unsafe-no-fsync=true",
-            "--quota-backend-bytes=2147483648",
-        ],
-        "kube-apiserver": [
-            f"--etcd-servers={etcd}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",
-            f"--secure-port={port}",
-            f"--cert-dir={pki}",
-            f"--token-auth-file={pki}/tokens.csv",
-            "--authorization-mode=RBAC",
-            # Pods that ask for GPUs may go to nodes tainted for those that do.
-            "--enable-admission-plugins=ExtendedResourceToleration",
-            "--service-cluster-ip-range=10.96.0.0/16",
-            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-            f"--service-account-key-file={pki}/accounts.key",
-            f"--service-account-signing-key-file={pki}/accounts.key",
-            "--shutdown-delay-duration=0s",
-        ],
-        "kube-controller-manager": [
-            f"--kubeconfig={folder}/controller-manager.kubeconfig",
-            f"--service-account-private-key-file={pki}/accounts.key",
-            f"--root-ca-file={pki}/apiserver.crt",
-            "--use-service-account-credentials",
-            "--secure-port=0",
-            "--concurrent-job-syncs=10",
-            *quick,
-        ],
-        "kube-scheduler": [
-            f"--kubeconfig={folder}/scheduler.kubeconfig",
-            "--secure-port=0",
-            *quick,
-        ],
-        "kwok": [
-            f"--kubeconfig={folder}/admin.kubeconfig",
-            "--manage-nodes-with-label-selector=type=kwok",
-            "--node-lease-duration-seconds=40",
-            "--cidr=10.245.0.0/16",
-            "--node-ip=10.245.255.254",
-            f"--config={STAGES}",
-        ],
-    }
-
-
-def _credentials(folder: Path, port: int) -> None:
-    """Write a token for each client, and a kubeconfig each."""
-    pki = folder / "pki"
-    key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout"]
-    subprocess.run([*key, "-out", str(pki / "accounts.key")], check=True, capture_output=True)
-    users = {
-        "admin": ("admin", "system:masters"),
-        "controller-manager": ("system:kube-controller-manager", ""),
-        "scheduler": ("system:kube-scheduler", ""),
-    }
-    rows = []
-    for file, (user, groups) in users.items():
-        token = secrets.token_hex(16)
-        rows.append(f'{token},{user},{user},"{groups}"\n')
-        config = json.dumps(_kubeconfig(folder, port, token))
-        (folder / f"{file}.kubeconfig").write_text(config)
-        (folder / f"{file}.kubeconfig").chmod(0o600)
-    (pki / "tokens.csv").write_text("".join(rows))
-
-
-def _kubeconfig(folder: Path, port: int, token: str) -> Object:
-    authority = f"{folder}/pki/apiserver.crt"
-    server = {"server": f"https://127.0.0.1:{port}", "certificate-authority": authority}
-    return {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "test",
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        "clusters": [{"name": "test", "cluster": server}],
-        "users": [{"name": "test", "user": {"token": token}}],
-    }
-
-
-def nodes(gpu_nodes: int) -> Iterator[Object]:
-    """Yield the nodes: some with 8 GPUs, tainted as GPU nodes are, and two without."""
-    for index in range(gpu_nodes):
-        taint = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
-        yield _node(f"gpu-{index}", {"nvidia.com/gpu": str(GPUS_OF_A_NODE)}, [taint])
-    for index in range(2):
-        yield _node(f"cpu-{index}", {}, [])
-
-
-def _node(name: str, extra: dict[str, str], taints: list[Object]) -> Object:
-    size = {"cpu": "96", "memory": "768Gi", "ephemeral-storage": "1Ti", "pods": "200"} | extra
-    labels = {"type": "kwok", "kubernetes.io/hostname": name, "kubernetes.io/os": "linux"}
-    labels |= {"kubernetes.io/arch": "amd64"}
-    if extra:
-        labels["nvidia.com/gpu.present"] = "true"
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": name,
-            "labels": labels,
-            "annotations": {"kwok.x-k8s.io/node": "fake"},
-        },
-        "spec": {"taints": taints},
-        "status": {"capacity": size, "allocatable": size},
-    }
-
-
 def _ready(kube: Kube) -> bool:
     try:
         return bool(kube.get("/readyz")["message"] == "ok")
@@ -511,11 +317,6 @@ def down() -> None:
         os.kill(int(pid.read_text()), signal.SIGTERM)
     eventually(lambda: not pid.exists(), within=60, what=f"see {PERSONAL}/logs")
     print("down")
-
-
-def _leave(message: str) -> NoReturn:
-    print(message, file=sys.stderr, flush=True)
-    sys.exit(1)
 
 
 def main() -> None:
