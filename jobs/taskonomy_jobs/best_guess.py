@@ -25,7 +25,6 @@ from taskonomy_catalogue.errors import NotFound
 from taskonomy_catalogue.trials import TrialTask
 from taskonomy_jobs.data.examples import Statistics
 from taskonomy_jobs.losses import (
-    UNCERTAIN,
     comparison_loss,
     different_loss,
     pair_kinds,
@@ -203,8 +202,8 @@ class _Frequencies:
             self._counts = self._counts + self._whole(target[:, None], mask)
 
     def _whole(self, target: Tensor, mask: Tensor | None) -> Tensor:
-        certain = target > UNCERTAIN
-        valid = certain if mask is None else certain & (mask > 0.5)
+        valid = (target >= 0) & (target < self._classes)
+        valid = valid if mask is None else valid & (mask > 0.5)
         known = torch.where(valid, target, 0)
         weight = self._rarity.to(target.device)[known] * _shares(valid.float(), valid.float())
         counts = weight.new_zeros(self._classes, *target.shape[2:])

@@ -39,11 +39,10 @@ from taskonomy_jobs.data.examples import Array, Statistics
 
 CLIP = 3.0
 """Errors of a vector's component, in standard deviations of its label, beyond which training
-learns nothing more from it: labels that far off are mistakes of the reconstruction."""
+learns nothing more from it: labels that far off are mistakes of the reconstruction. (Directions of
+vanishing points are unit vectors, not standardised: they never get there.)"""
 UNCLIPPED = frozenset({"egomotion"})
 """Tasks with vectors whose training loss is not clipped (supplementary material)."""
-UNCERTAIN = 0
-"""Class of whole labels that stands for "not known"; such pixels are not valid."""
 NEAREST = 1e-4
 """Added to squared distances of embeddings, so that pixels on one spot have a finite log loss."""
 
@@ -184,11 +183,11 @@ def map_entropy(
 
     Args:
         logits: (B, C, H, W).
-        target: (B, H, W) class numbers; `UNCERTAIN` and numbers below zero are not valid.
+        target: (B, H, W) class numbers; those that are no class of the logits are not valid.
         mask: (B, 1, H, W) or None.
         weights: w, (C,), rare classes above 1; None: all 1.
     """
-    valid = _valid_classes(target, mask)
+    valid = _valid_classes(target, mask, logits.shape[1])
     known = torch.where(valid, target, 0)
     entropy = -functional.log_softmax(logits, 1).gather(1, known[:, None]).squeeze(1)
     if weights is not None:
@@ -218,9 +217,9 @@ def soft_map_entropy(
     return _mean_of_valid(entropy, _pixels(mask))
 
 
-def _valid_classes(target: Tensor, mask: Tensor | None) -> Tensor:
-    certain = target > UNCERTAIN
-    return certain if mask is None else certain & (mask[:, 0] > 0.5)
+def _valid_classes(target: Tensor, mask: Tensor | None, classes: int) -> Tensor:
+    valid = (target >= 0) & (target < classes)
+    return valid if mask is None else valid & (mask[:, 0] > 0.5)
 
 
 def _weights(weights: Array, like: Tensor) -> Tensor:
@@ -229,7 +228,7 @@ def _weights(weights: Array, like: Tensor) -> Tensor:
 
 def _map_accuracy(logits: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
     right = (logits.argmax(1) == target).to(logits.dtype)
-    return _mean_of_valid(right, _valid_classes(target, mask))
+    return _mean_of_valid(right, _valid_classes(target, mask, logits.shape[1]))
 
 
 # --- embeddings --------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from taskonomy_catalogue.trials import TrialTask
+from taskonomy_jobs.data.inputs import TILES
 from taskonomy_jobs.data.pictures import MASKED, distinct, eight_bits, picture
 
 Array = NDArray[Any]
@@ -21,7 +22,7 @@ Picture = NDArray[np.uint8]
 SIDE = 192
 """Side of one picture of a panel, pixels."""
 BARS = 9
-"""Most bars in a picture: components of a vector, or likeliest classes."""
+"""Most bars in a picture: the first components of a vector, or the likeliest classes."""
 GAP = 4
 """White pixels between pictures."""
 _PAPER, _INK, _BAR = (255, 255, 255), (30, 30, 30), (76, 120, 168)
@@ -42,7 +43,8 @@ def panel(
     Returns:
         uint8 (SIDE, width, 3).
     """
-    seen = _side_by_side([_square(eight_bits(image.transpose(1, 2, 0))) for image in images[:3]])
+    shown = [_tiled(images)] if len(images) == TILES else images
+    seen = _side_by_side([_square(eight_bits(image.transpose(1, 2, 0))) for image in shown])
     said = predicted(task, prediction, mask, images)
     true = truth(task, target, mask, images)
     return _side_by_side([seen, _square(said), _square(true)])
@@ -58,7 +60,7 @@ def predicted(
         case "classes":
             return bars(_softmax(prediction), (0.0, 1.0))
         case "vector":
-            return bars(prediction, (-3.0, 3.0))
+            return bars(prediction[:BARS], (-3.0, 3.0))
         case "class-map":
             return _map(task, _softmax(prediction), mask, images)
     return picture(task, prediction, mask, None)
@@ -75,7 +77,7 @@ def truth(
         case "classes":
             return bars(target, (0.0, 1.0))
         case "vector":
-            return bars(target, (-3.0, 3.0))
+            return bars(target[:BARS], (-3.0, 3.0))
         case "class-map":
             return _map(task, target, mask, images)
     return picture(task, target, mask, None)
@@ -154,6 +156,12 @@ def _softmax(logits: Array) -> Array:
     shifted = np.exp(logits - logits.max(0, keepdims=True))
     shares: Array = shifted / shifted.sum(0, keepdims=True)
     return shares
+
+
+def _tiled(images: Array) -> Array:
+    """Return nine tiles (9, 3, h, w) as one image (3, 3h, 3w), row by row."""
+    rows = [np.concatenate(list(images[start : start + 3]), axis=2) for start in (0, 3, 6)]
+    return np.concatenate(rows, axis=1)
 
 
 def _square(colours: Picture) -> Picture:

@@ -5,6 +5,7 @@ A `Student` is one trial. Several that see the same examples at the same time ma
 that what comes of it is what would have come of it alone.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
@@ -89,7 +90,7 @@ class Student:
     def predict(self, inputs: Inputs) -> Tensor:
         """Return float32 predictions for a batch, whatever precision the network computes in."""
         seen = [inputs[source] for source in self.trial.sources or (IMAGES,)]
-        with _mixed_precision(self.device):
+        with mixed_precision(self.device):
             prediction: Tensor = self.network(seen[0] if len(seen) == 1 else torch.cat(seen, dim=2))
         return prediction.float()
 
@@ -121,17 +122,38 @@ class Student:
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
     def learn(self, loss: float, norm: float, examples: Sequence[int]) -> None:
-        """Take an optimiser step with the accumulated gradients, or fail if they are no numbers."""
-        if not torch.isfinite(torch.tensor([loss, norm])).all():
-            what = "loss" if loss != loss or abs(loss) == float("inf") else "gradient"
-            self.fail(f"the training {what} is not finite", examples)
+        """Take an optimiser step with the accumulated gradients, or fail if they are no numbers.
+
+        Args:
+            loss: the batch's mean loss.
+            norm: of its gradient.
+            examples: ids of the batch, for the message.
+        """
+        if not self.is_sound(loss, norm, examples):
             return
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.trial.optimiser, self.step)
+            group["lr"] = self.learning_rate
         self.optimiser.step()
         self.forget()
+        self.advance(loss)
+
+    def is_sound(self, loss: float, norm: float, examples: Sequence[int]) -> bool:
+        """Return whether loss and gradient are numbers; else the student fails."""
+        if not math.isfinite(loss):
+            self.fail("the training loss is not finite", examples)
+        elif not math.isfinite(norm):
+            self.fail("the gradient is not finite", examples)
+        return self.failure is None
+
+    def advance(self, loss: float) -> None:
+        """Note a step that was taken."""
         self.curve.append(loss)
         self.step += 1
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return learning_rate(self.trial.optimiser, self.step)
 
     def forget(self) -> None:
         """Drop the accumulated gradients."""
@@ -143,7 +165,7 @@ class Student:
         self.forget()
         self.failure = Diverged(
             f"{self.trial.title}: {what} at step {self.step + 1}, learning rate "
-            f"{learning_rate(self.trial.optimiser, self.step):g}, examples {named}. The same seed "
+            f"{self.learning_rate:g}, examples {named}. The same seed "
             "would end here again: lower training.learningRate, or look at these images' labels"
         )
 
@@ -227,7 +249,7 @@ def dropout_key(trial: Trial, step: int, slot: int) -> int:
     return key(trial.seed, step, slot)
 
 
-def _mixed_precision(device: torch.device) -> Any:
+def mixed_precision(device: torch.device) -> Any:
     """Return the context a network computes in: bfloat16 on a GPU that has it.
 
     bfloat16 has float32's range and needs no loss scaling; GPUs without it keep to float32.

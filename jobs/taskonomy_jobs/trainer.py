@@ -21,10 +21,11 @@ from taskonomy_jobs.folders import TrialFolder
 from taskonomy_jobs.job import Job
 from taskonomy_jobs.lessons import Lesson
 from taskonomy_jobs.model.networks import TransferNetwork
-from taskonomy_jobs.packing import OneByOne
+from taskonomy_jobs.packing import OneByOne, Way
 from taskonomy_jobs.reporting import Reporter
 from taskonomy_jobs.results import leave_network, leave_result
 from taskonomy_jobs.sampling import Order, Slots, total_steps
+from taskonomy_jobs.stacking import Stacked
 from taskonomy_jobs.students import Student
 
 _log = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ class Trainer:
         self._interval = validation_interval(optimiser, self._steps)
         self._order = Order(len(lesson.train), optimiser.batch_size, _trial(folders[0]).seed)
         self._students = [_student(folder, lesson, job, self._steps) for folder in folders]
-        self._way = OneByOne(job.gang, lesson.inputs, job.settings.micro_batch)
+        self._way = _way(job, lesson)
         self._reporter = Reporter(job, self._students)
         self._clock = _Clock(job.gang.gpus)
 
@@ -219,6 +220,15 @@ def validation_interval(optimiser: Optimiser, steps: int) -> int:
     """Return after how many steps each a trial is validated; it follows from the trial alone."""
     wanted = VALIDATIONS_TO_STOP_BY if optimiser.patience else VALIDATIONS_TO_LOOK_AT
     return max(1, steps // wanted)
+
+
+def _way(job: Job, lesson: Lesson) -> Way:
+    """Return how steps are taken: stacked where there is a GPU to keep busy, unless told."""
+    one_by_one = OneByOne(job.gang, lesson.inputs, job.settings.micro_batch)
+    on_gpu = "yes" if job.gang.device.type == "cuda" else "no"
+    if (job.settings.stacked or on_gpu) == "no" or job.settings.micro_batch:
+        return one_by_one
+    return Stacked(job.gang, lesson.inputs, one_by_one)
 
 
 def _student(folder: TrialFolder, lesson: Lesson, job: Job, steps: int) -> Student:

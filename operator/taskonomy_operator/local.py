@@ -26,13 +26,18 @@ from taskonomy_catalogue.study import Study
 from taskonomy_operator.endings import endings, ranking_ending
 from taskonomy_operator.journal import Ended, Forgiven, Record, Running, Starting, append
 from taskonomy_operator.local_commands import Settings, command_of, replay_command
-from taskonomy_operator.local_processes import JobProcess, only_holder, send_stop, start
-from taskonomy_operator.log_tail import LogTail
+from taskonomy_operator.local_processes import (
+    JobProcess,
+    adopted,
+    only_holder,
+    send_stop,
+    start,
+)
 from taskonomy_operator.machine import boot
 from taskonomy_operator.observe import Known, OpenJob, Runner, is_locked, observe, runner_of
 from taskonomy_operator.plan import Job
 from taskonomy_operator.retries import End
-from taskonomy_operator.status import LiveJob, Status, status_of
+from taskonomy_operator.status import Status, status_of
 from taskonomy_operator.study_folder import Run, StudyFolder, write_whole
 from taskonomy_operator.window import Window
 
@@ -83,7 +88,7 @@ def cancel(folder: StudyFolder) -> int:
     runner = runner_of(folder)
     if runner is not None:
         return int(send_stop(runner.pid))
-    orphans = [_adopted(known, opened, slot=0) for opened in _alive(known)]
+    orphans = [adopted(folder, opened, slot=0) for opened in _alive(known)]
     for orphan in orphans:
         orphan.ask_to_stop()
     return len(orphans)
@@ -135,7 +140,7 @@ class _LocalRun:
     def _take_over(self) -> None:
         """Adopt the jobs that outlived their runner; settle those that ended unseen."""
         for opened in list(self.known.history.open.values()):
-            process = _adopted(self.known, opened, slot=len(self._live))
+            process = adopted(self.known.folder, opened, slot=len(self._live))
             self.known.plan.saw_start(opened.job)
             self._live.append(process)
         self._look()
@@ -283,7 +288,7 @@ class _LocalRun:
 
     def status(self) -> Status:
         """Return where the study stands."""
-        live = [_seen(process) for process in self._live]
+        live = [process.seen() for process in self._live]
         return status_of(
             self.known.plan,
             live,
@@ -298,7 +303,8 @@ class _LocalRun:
         if self._stops > 1:
             return "ending jobs"
         if self._stops:
-            saving = f"{len(self._live)} jobs save and stop; Ctrl-C again ends them at once"
+            jobs = "1 job saves and stops" if len(self._live) == 1 else "jobs save and stop"
+            saving = f"{jobs}; Ctrl-C again ends all at once"
             return saving if self._live else "stopped; submit again to go on"
         if self._is_spent() and not self.known.plan.is_over():
             hours = self.known.study.spec.gpu_hours
@@ -357,31 +363,7 @@ class _LocalRun:
                 signal.signal(number, handler)
 
 
-def _adopted(known: Known, opened: OpenJob, slot: int) -> JobProcess:
-    """Return the process of a job that an earlier runner started."""
-    begun, running = opened.starting, opened.running
-    return JobProcess(
-        job=opened.job,
-        log=LogTail(known.folder.log(begun.job), begun.log_offset),
-        lock=known.folder.job_lock(begun.job),
-        began=begun.time.timestamp(),
-        slot=slot,
-        pid=running.pid if running else None,
-        started=running.started if running else None,
-    )
-
-
 def _alive(known: Known) -> Iterator[OpenJob]:
     for opened in known.history.open.values():
         if is_locked(known.folder.job_lock(opened.starting.job)):
             yield opened
-
-
-def _seen(process: JobProcess) -> LiveJob:
-    return LiveJob(
-        name=process.job.name,
-        kind=process.job.kind,
-        digests=process.job.digests,
-        seconds=time.time() - process.began,
-        standings=process.log.standings,
-    )

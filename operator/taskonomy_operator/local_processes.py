@@ -15,10 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_operator.log_tail import LogTail
-from taskonomy_operator.observe import is_locked, process_start
+from taskonomy_operator.observe import OpenJob, Runner, is_locked, process_start
 from taskonomy_operator.plan import Job
+from taskonomy_operator.status import LiveJob
+from taskonomy_operator.study_folder import StudyFolder
 
 
 class AlreadyRuns(TaskonomyError):
@@ -46,6 +50,16 @@ class JobProcess:
     """When the kernel says it started."""
     asked_to_stop: float | None = None
     """When it was asked to stop, in seconds since the epoch."""
+
+    def seen(self) -> LiveJob:
+        """Return what can be seen of it from outside."""
+        return LiveJob(
+            name=self.job.name,
+            kind=self.job.kind,
+            digests=self.job.digests,
+            seconds=time.time() - self.began,
+            standings=self.log.standings,
+        )
 
     def is_over(self) -> bool:
         """Return whether the job has ended, whatever it left behind."""
@@ -149,6 +163,20 @@ def start(
     )
 
 
+def adopted(folder: StudyFolder, opened: OpenJob, slot: int) -> JobProcess:
+    """Return the process of a job that an earlier runner started, alive or not."""
+    begun, running = opened.starting, opened.running
+    return JobProcess(
+        job=opened.job,
+        log=LogTail(folder.log(begun.job), begun.log_offset),
+        lock=folder.job_lock(begun.job),
+        began=begun.time.timestamp(),
+        slot=slot,
+        pid=running.pid if running else None,
+        started=running.started if running else None,
+    )
+
+
 @contextmanager
 def only_holder(lock: Path, says: str, what: str) -> Iterator[None]:
     """Hold a lock file for a block, with words in it about who does.
@@ -197,4 +225,14 @@ def _locked(path: Path, what: str) -> int:
         said = os.pread(descriptor, 4096, 0).decode("utf-8", "replace")
     finally:
         os.close(descriptor)
-    raise AlreadyRuns(f"{what} runs already ({said or path}); wait for it, or cancel it first")
+    raise AlreadyRuns(f"{what} runs already{_who(said)}; wait for it, or cancel it first")
+
+
+def _who(said: str) -> str:
+    """Return who holds a lock, as far as its file says."""
+    try:
+        runner = Runner.model_validate_json(said)
+    except ValidationError:  # a job's lock says nothing
+        return ""
+    since = f", since {runner.started.astimezone():%d %b %H:%M}" if runner.started else ""
+    return f" (process {runner.pid} on {runner.host}{since})"

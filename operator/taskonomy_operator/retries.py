@@ -3,13 +3,15 @@
 | how its job ended                                   | what follows                               |
 |-----------------------------------------------------|--------------------------------------------|
 | 64: a bad trial                                     | never again                                |
-| 75, or it was stopped from outside (Ctrl-C,         | again, and no retry is used up; at most    |
-| eviction, the machine went down)                    | `MOST_INTERRUPTIONS` times                 |
+| it was stopped from outside (Ctrl-C, eviction, the  | again, at once, as often as it happens     |
+| machine went down)                                  |                                            |
+| 75, or nobody saw it end: whoever watched was       | again, and no retry is used up; at most    |
+| killed too                                          | `MOST_INTERRUPTIONS` times in a row        |
 | anything else, alone in its job                     | again while `retries` last                 |
 | anything else, in a pack whose other trials are     | again in a pack half as large, and no      |
 | not told apart                                      | retry is used up: alone, it shows who did  |
 
-Each row but the first waits longer the more often it applies. Pure: facts in, a verdict out.
+Each row but the first two waits longer the more often it applies. Pure: facts in, a verdict out.
 """
 
 from dataclasses import dataclass, replace
@@ -61,7 +63,7 @@ class Attempts:
             return replace(self, is_bad=True, last=end)
         if end.stopped:
             return replace(self, interruptions=0, last=end)
-        if end.code == Exit.TRY_AGAIN:
+        if end.code in (Exit.TRY_AGAIN, None):
             return replace(self, interruptions=self.interruptions + 1, last=end)
         if not end.alone:
             return replace(self, halvings=self.halvings + 1, last=end)
@@ -76,7 +78,7 @@ class Attempts:
         """Return the seconds to wait before the next attempt."""
         if self.last is None or self.last.stopped:
             return 0.0
-        if not self.last.alone and self.last.code != Exit.TRY_AGAIN:
+        if not self.last.alone and self.last.code not in (Exit.TRY_AGAIN, None):
             return 0.0
         times = max(self.crashes, self.interruptions) - 1
         return float(min(FIRST_WAIT * 2 ** max(0, min(times, 10)), LONGEST_WAIT))

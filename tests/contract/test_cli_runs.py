@@ -5,8 +5,10 @@ Training is left to a process that trains nothing; everything else is what it is
 
 import json
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,7 +28,7 @@ SPEC = {
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A folder with a study, a data set, and a trainer that trains nothing."""
     for name, value in {**environment(tmp_path), "FAKE_LOSSES": "1"}.items():
         monkeypatch.setenv(name, value)
@@ -41,11 +43,11 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def write_study(path: Path, **spec):
+def write_study(path: Path, **spec: Any) -> None:
     path.write_text(yaml.safe_dump(study_document("rooms", **(SPEC | spec))))
 
 
-def completed(*words, incomplete=""):
+def completed(*words: Any, incomplete: Any = "") -> Any:
     complete = ShellComplete(cli, {}, "taskonomyctl", "_TASKONOMYCTL_COMPLETE")
     return [item.value for item in complete.get_completions(list(words), incomplete)]
 
@@ -53,7 +55,9 @@ def completed(*words, incomplete=""):
 # --- plan --------------------------------------------------------------------------------------
 
 
-def test_the_papers_study_is_planned_without_a_file(taskonomyctl, tmp_path):
+def test_the_papers_study_is_planned_without_a_file(
+    taskonomyctl: Callable[..., Any], tmp_path: Path
+) -> None:
     ran = taskonomyctl("plan", "--output", "json", cwd=tmp_path)
     stages = {each["stage"]: each for each in json.loads(ran.stdout)["stages"]}
     counts = {stage: each["trials"] for stage, each in stages.items()}
@@ -68,7 +72,9 @@ def test_the_papers_study_is_planned_without_a_file(taskonomyctl, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_plan_is_priced_by_estimates_until_trials_are_measured(taskonomyctl, here):
+def test_a_plan_is_priced_by_estimates_until_trials_are_measured(
+    taskonomyctl: Callable[..., Any], here: Path
+) -> None:
     hours = ("task-specific=10", "scratch=1", "first-order=0.5", "higher-order=0.25")
     words = [word for each in hours for word in ("--estimate", each)]
     ran = taskonomyctl("plan", *words, "--price", "2", "-o", "json", cwd=here)
@@ -82,7 +88,9 @@ def test_a_plan_is_priced_by_estimates_until_trials_are_measured(taskonomyctl, h
     assert document["cost"] == 82.5
 
 
-def test_a_bad_study_is_refused_with_the_catalogues_words(taskonomyctl, tmp_path):
+def test_a_bad_study_is_refused_with_the_catalogues_words(
+    taskonomyctl: Callable[..., Any], tmp_path: Path
+) -> None:
     document = study_document("rooms", transfers={"orders": [2, 1]}, parallelism="many")
     path = tmp_path / "bad.yaml"
     path.write_text(yaml.safe_dump(document))
@@ -111,20 +119,26 @@ def test_a_bad_study_is_refused_with_the_catalogues_words(taskonomyctl, tmp_path
         (["plan", "--estimate", "x"], 2, "STAGE=HOURS"),
     ],
 )
-def test_a_mistake_is_one_message(taskonomyctl, here, words, code, said):
+def test_a_mistake_is_one_message(
+    taskonomyctl: Callable[..., Any], here: Path, words: Any, code: Any, said: str
+) -> None:
     ran = taskonomyctl(*words, code=code, cwd=here)
     assert said in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (here / "artifacts" / "studies").exists()
 
 
-def test_a_data_set_that_is_not_there_is_named(taskonomyctl, here):
+def test_a_data_set_that_is_not_there_is_named(
+    taskonomyctl: Callable[..., Any], here: Path
+) -> None:
     (here / "rooms").rmdir()
     ran = taskonomyctl("submit", code=6, cwd=here)
     assert "study.yaml: spec.data.dataset 'rooms' is no folder" in ran.stderr
 
 
-def test_a_dry_run_says_what_would_start_and_starts_nothing(taskonomyctl, here):
+def test_a_dry_run_says_what_would_start_and_starts_nothing(
+    taskonomyctl: Callable[..., Any], here: Path
+) -> None:
     ran = taskonomyctl("submit", "--dry-run", "--processes", "2", "--tracking", "none", cwd=here)
     commands = ran.stdout.splitlines()
     assert len(commands) == 2
@@ -138,7 +152,9 @@ def test_a_dry_run_says_what_would_start_and_starts_nothing(taskonomyctl, here):
 
 
 @pytest.mark.slow
-def test_a_study_is_run_shown_loaded_solved_and_reported(taskonomyctl, here, monkeypatch):
+def test_a_study_is_run_shown_loaded_solved_and_reported(
+    taskonomyctl: Callable[..., Any], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     FakeRun(here).trains(
         **{"scratch normals": {"ends": [75, 64], "reason": "no [such] label", "seconds": 0.01}}
     )

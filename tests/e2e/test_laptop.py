@@ -4,16 +4,23 @@ The run is killed with SIGKILL half way, and goes on.
 """
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_operator.journal import Ended, read
+from taskonomy_operator.observe import runner_of
+from taskonomy_operator.study_folder import StudyFolder
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +42,10 @@ TRIALS = 2 + 2 + 2 + 2 * 3 + 2 * 1
 
 
 @pytest.fixture
-def taskonomyctl(tmp_path):
+def taskonomyctl(tmp_path: Path) -> Any:
     """Run the command line as a shell does; return what it printed."""
 
-    def run(*words, code=0):
+    def run(*words: Any, code: Any = 0) -> Any:
         command = [sys.executable, "-m", "taskonomyctl", *words]
         ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert ran.returncode == code, ran.stderr
@@ -47,19 +54,23 @@ def taskonomyctl(tmp_path):
     return run
 
 
-def test_a_study_of_rooms_survives_a_kill_and_ends_in_affinities(tmp_path, taskonomyctl):
+def test_a_study_of_rooms_survives_a_kill_and_ends_in_affinities(
+    tmp_path: Path, taskonomyctl: Callable[..., Any]
+) -> None:
     rooms = ["rooms", "--buildings", "3", "--views", "6", "--size", "64", "--workers", "2"]
     subprocess.run([sys.executable, "-m", "taskonomy_jobs.rooms", *rooms], cwd=tmp_path, check=True)
     (tmp_path / "study.yaml").write_text(STUDY)
     artifacts = tmp_path / "artifacts"
 
-    command = [sys.executable, "-m", "taskonomyctl", "submit", "--processes", "2"]
-    runner = subprocess.Popen(command, cwd=tmp_path)
-    while runner.poll() is None and len(list(artifacts.glob(f"*/{RESULT_FILE}"))) < 3:
+    assert "runs as process" in taskonomyctl("submit", "--processes", "2", "--detach")
+    folder = StudyFolder(artifacts, "small")
+    while len(list(artifacts.glob(f"*/{RESULT_FILE}"))) < 3:
         time.sleep(0.1)
-    assert runner.poll() is None, "it ended before it could be killed"
-    runner.kill()
-    runner.wait()
+    runner = runner_of(folder)
+    assert runner is not None, "it ended before it could be killed"
+    os.kill(runner.pid, signal.SIGKILL)
+    while runner_of(folder):
+        time.sleep(0.05)
 
     said = taskonomyctl("submit", "--processes", "2")
     assert f"small: {TRIALS} of {TRIALS} trials done" in said

@@ -24,7 +24,7 @@ from taskonomy_operator.study_folder import Run, StudyFolder
 HERE = Path(__file__).parent
 PACKAGES = ("catalogue", "operator", "jobs", "warehouse", "cli", "tests/helpers")
 JOBS = 3
-SPEC = {"transfers": {"orders": [1, 2], "candidates": "exhaustive"}}
+SPEC: dict[str, Any] = {"transfers": {"orders": [1, 2], "candidates": "exhaustive"}}
 
 
 def environment(root: Path) -> dict[str, str]:

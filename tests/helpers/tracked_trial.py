@@ -12,7 +12,8 @@ import numpy as np
 from trial_results import result_of, small_study
 
 from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
-from taskonomy_jobs.tracking.tracker import MlflowTracker, Panel, TrialRun
+from taskonomy_jobs.tracking import Panel, TrialRun
+from taskonomy_jobs.tracking.tracker import MlflowTracker
 
 EVERY = 10
 """Steps between checkpoints, which come with a validation and a picture."""
@@ -40,7 +41,9 @@ def train(run: TrialRun, checkpoint: Path, steps: int, pause: float = 0.0) -> No
             run.metrics(step, validation_loss=value(step))
             run.images(step, "held-out 1", panel(step))
             run.keep()
-            checkpoint.write_text(str(step))
+            made = checkpoint.with_suffix(".made")
+            made.write_text(str(step))
+            made.replace(checkpoint)
 
 
 def main(uri: str, study: str, artifacts: Path, index: int, steps: int) -> None:

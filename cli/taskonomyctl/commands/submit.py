@@ -12,7 +12,7 @@ from taskonomy_operator.asked import PlanStage
 from taskonomy_operator.costs import TRAINING
 from taskonomy_operator.local import run_study, start_detached
 from taskonomy_operator.local_commands import Settings, command_of
-from taskonomy_operator.machine import share_out, this_machine
+from taskonomy_operator.machine import Slots, share_out, this_machine
 from taskonomy_operator.observe import is_locked, observe_as
 from taskonomy_operator.packing import DEFAULT_PACK
 from taskonomy_operator.status import Status
@@ -112,13 +112,15 @@ def submit(
         return _say_what_would_run(folder, given, run, settings)
     if detach:
         return _detach(folder)
-    say(
-        f"study {folder.name!r} in {folder.artifacts}: {slots.jobs} jobs at once, {slots.threads} "
-        f"threads each{f', GPUs {chr(44).join(slots.gpus)}' if slots.gpus else ''}"
-    )
+    say(f"study {folder.name!r} in {folder.artifacts}, {_shared_out(slots)}")
     with view() as show:
         status = run_study(folder, given.study, run, settings, show=show)
     return _end(folder, status)
+
+
+def _shared_out(slots: Slots) -> str:
+    gpus = f", GPUs: {','.join(slots.gpus)}" if slots.gpus else ""
+    return f"jobs at once: {slots.jobs}, threads of each: {slots.threads}{gpus}"
 
 
 def _end(folder: StudyFolder, status: Status) -> int:

@@ -6,9 +6,10 @@ every image equally often, so throwing one out to keep another would gain nothin
 """
 
 import os
+from collections import Counter, deque
 from functools import cached_property, lru_cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,8 +28,10 @@ _Key = tuple[str, Pixels, int, int]
 
 MEMORY_MIB = 512
 """Decoded images that a process keeps, MiB; ``TASKONOMY_MEMORY_MIB`` says otherwise."""
-LOOKED_AT = 100
-"""Images whose header is read, at most, to find the data set's image size."""
+RECENT = 4
+"""Images that each thread keeps besides, for the example it is at: image, label and mask."""
+LOOKED_AT = 15
+"""Images, evenly spread, whose header is read to find the data set's image size."""
 
 _LOG_DEPTH = (np.log1p(np.arange(65_536)) / np.log(2.0**16)).astype(np.float32)
 """By stored depth: log(1 + v) / log(2^16), in [0, 1]."""
@@ -45,25 +48,31 @@ class DataSet:
         self._kept: dict[_Key, Array] = {}
         self._left = int(os.environ.get("TASKONOMY_MEMORY_MIB", MEMORY_MIB)) << 20
         self._lock = Lock()
+        self._last = local()
 
     @cached_property
     def side(self) -> int:
-        """Height and width of the data set's images: those of its first readable RGB image.
+        """Height and width of the data set's images: what most of a few RGB images have.
 
         Raises:
-            NotFound: none of the first hundred can be read.
+            NotFound: none of them can be read, or none is square.
         """
+        sides: Counter[int] = Counter()
         last: Unreadable | None = None
-        for row in range(min(len(self.index), LOOKED_AT)):
+        few = np.linspace(0, len(self.index) - 1, min(len(self.index), LOOKED_AT)).astype(int)
+        for path in (self.index.path("rgb", int(row)) for row in few):
             try:
-                width, height = files.image_size(self.index.path("rgb", row))
+                width, height = files.image_size(path)
             except Unreadable as error:
                 last = error
                 continue
             if width == height:
-                return width
-            last = Unreadable(self.index.path("rgb", row), f"is {width}×{height}, not square")
-        raise NotFound(f"{self.root}: no RGB image can be read; {last or 'there is none'}")
+                sides[width] += 1
+            else:
+                last = Unreadable(path, f"is {width}×{height}, not square")
+        if not sides:
+            raise NotFound(f"{self.root}: no RGB image can be read; {last or 'there is none'}")
+        return sides.most_common(1)[0][0]
 
     def check_size(self, size: int) -> None:
         """Make sure that images need not be enlarged.
@@ -102,10 +111,17 @@ class DataSet:
         key = (domain, kind, row, size)
         kept = self._kept.get(key)
         if kept is None:
+            kept = self._recent(key)
+        if kept is None:
             kept = self._decoded(domain, row, size, kind)
             kept.flags.writeable = False
             self._keep(key, kept)
         return kept
+
+    def _recent(self, key: _Key) -> Array | None:
+        """Return what this thread decoded among its last few: one example reads an image twice."""
+        last: deque[tuple[_Key, Array]] = getattr(self._last, "few", deque())
+        return next((values for known, values in last if known == key), None)
 
     def depth(self, domain: str, row: int, size: int) -> tuple[Array, Array]:
         """Return a view's depth as the networks learn it.
@@ -117,7 +133,7 @@ class DataSet:
         stored = self.stored(domain, row, size)
         if stored.dtype == np.uint16:
             valid = stored < _INVALID_FROM[domain]
-            return np.where(valid, _LOG_DEPTH[stored], np.float32(0)), valid
+            return np.where(valid, _LOG_DEPTH.take(stored), np.float32(0)), valid
         valid = ~np.isnan(stored)
         return np.where(valid, stored, np.float32(0)), valid
 
@@ -130,10 +146,13 @@ class DataSet:
             return np.ascontiguousarray(nearest(values, size))
         if pixels == "response":
             return area(values, size)
-        logs, valid = valid_area(_LOG_DEPTH[values], values < _INVALID_FROM[domain], size)
+        logs, valid = valid_area(_LOG_DEPTH.take(values), values < _INVALID_FROM[domain], size)
         return np.where(valid, logs, np.float32(np.nan))
 
     def _keep(self, key: _Key, values: Array) -> None:
+        if not hasattr(self._last, "few"):
+            self._last.few = deque(maxlen=RECENT)
+        self._last.few.append((key, values))
         with self._lock:
             if key not in self._kept and values.nbytes <= self._left:
                 self._kept[key] = values
@@ -142,10 +161,9 @@ class DataSet:
 
 def scaled_colour(stored: Array) -> Array:
     """Return 8-bit values as float32 in [-1, 1], full range."""
-    return _UNIT[stored]
-
-
-_UNIT = (np.arange(256, dtype=np.float32) / np.float32(127.5) - 1).astype(np.float32)
+    scaled = np.divide(stored, np.float32(127.5), dtype=np.float32)
+    scaled -= 1
+    return scaled
 
 
 @lru_cache(maxsize=4)

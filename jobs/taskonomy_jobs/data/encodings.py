@@ -78,6 +78,13 @@ class Source:
     """Of the example; with `draw` the key of its random choices."""
     mask_domain: str | None
     """Which of `MASKS` the data set has."""
+    decoded: Array | None = None
+    """The image, if it is at hand: float32 (3, size, size)."""
+
+    @property
+    def image(self) -> Array:
+        """The view's image in [-1, 1], float32 (3, size, size)."""
+        return self.data.rgb(self.row, self.size) if self.decoded is None else self.decoded
 
     @property
     def random(self) -> np.random.Generator:
@@ -120,12 +127,11 @@ def encoding(task: TrialTask) -> Encoding:
 
 
 def _image(source: Source) -> Label:
-    return source.data.rgb(source.row, source.size), None
+    return source.image, None
 
 
 def _colours(source: Source) -> Label:
-    image = source.data.rgb(source.row, source.size)
-    return soft_bins(lab(area(image, source.size // source.task.output.stride))[1:]), None
+    return soft_bins(lab(area(source.image, source.size // source.task.output.stride))[1:]), None
 
 
 def _tile_order(source: Source) -> Label:

@@ -1,6 +1,7 @@
 """One file read: an image, a vector or a JSON object, or `Unreadable` with the reason."""
 
 import json
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,10 @@ def image(path: Path, pixels: Pixels, side: int, size: int) -> Array:
         Unreadable: it is missing, damaged or of another size.
     """
     try:
-        with Image.open(path) as opened:
+        # Read at once: Pillow asks a file for dozens of small pieces.
+        with FileIO(path) as file:
+            content = BytesIO(file.readall())
+        with Image.open(content, formats=("PNG",)) as opened:
             if opened.size != (side, side):
                 raise wrong_size(path, opened.size, side)
             if pixels == "colour":

@@ -83,6 +83,7 @@ class Index:
                 "set's folder, and the layout it has: taskonomy or omnidata"
             )
         self._listings: dict[str, list[Listing]] = {}
+        self._folders: dict[tuple[str, int], str] = {}
 
     def listings(self, domain: str) -> list[Listing]:
         """Return the domain's listing in each building, by the order of `buildings`."""
@@ -166,11 +167,13 @@ class Index:
 
     def file(self, domain: str, building: int, point: int, view: int | str) -> Path:
         """Return the path of a file of a building, by its number."""
+        folder = self._folders.get((domain, building))
         listing, kind = self.listings(domain)[building], domain_named(domain)
-        folder = domain_folder(
-            self.root, self.layout, self.buildings[building], kind, listing.folder or None
-        )
-        return folder / _file_name(kind, listing, point, view)
+        if folder is None:
+            name = self.buildings[building]
+            folder = str(domain_folder(self.root, self.layout, name, kind, listing.folder or None))
+            self._folders[domain, building] = folder
+        return Path(f"{folder}/{_file_name(kind, listing, point, view)}")
 
     def path_of_key(self, domain: str, building: int, key: int) -> Path:
         """Return the path of a listed file, from its key in the listing."""

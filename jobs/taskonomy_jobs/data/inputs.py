@@ -35,8 +35,12 @@ def grey(image: Array) -> Array:
 def noisy(image: Array, draw: int, key: int = 0) -> Array:
     """Return the image with Gaussian noise of `NOISE_VARIANCE`, clipped to the valid range."""
     deviation = 2 * np.sqrt(NOISE_VARIANCE)  # [-1, 1] is twice as wide as [0, 1]
-    noise = generator(draw, key).standard_normal(image.shape, np.float32)
-    return np.clip(image + noise * np.float32(deviation), -1, 1).astype(np.float32)
+    noise = np.empty(image.shape, np.float32)
+    generator(draw, key).standard_normal(dtype=np.float32, out=noise)
+    noise *= np.float32(deviation)
+    noise += image
+    np.clip(noise, -1, 1, out=noise)
+    return noise
 
 
 def blanked(image: Array) -> Array:

@@ -96,9 +96,9 @@ class ImageExamples(TaskExamples):
     def example(self, index: int, draw: int) -> Example:
         """Read one."""
         source = self._source(index, draw)
-        image = self._images(index)[0]
+        image = source.image
         seen = self._how.see(image, source) if self._how.see else image
-        target, mask = self.label(index, draw)
+        target, mask = self._label(replace(source, decoded=image))
         if self.request.task.output.kind == "vector":
             self._known = self._known or statistics_of(self)
             target = ((target - self._known.mean) / self._known.std).astype(np.float32)
@@ -106,7 +106,9 @@ class ImageExamples(TaskExamples):
 
     def label(self, index: int, draw: int) -> Label:
         """Return target and mask of one, a vector not yet standardised."""
-        source = self._source(index, draw)
+        return self._label(self._source(index, draw))
+
+    def _label(self, source: Source) -> Label:
         target, mask = self._how.label(source)
         self._check(target)
         if self._how.masked and mask is None and self.request.task.output.kind != "embedding":

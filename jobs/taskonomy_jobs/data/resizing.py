@@ -21,6 +21,8 @@ def area(planes: Array, size: int) -> Array:
     planes = planes.astype(np.float32, copy=False)
     if planes.shape[-2:] == (size, size):
         return planes
+    if planes.shape[-2] == planes.shape[-1] and planes.shape[-1] % size == 0:
+        return _block_means(planes, planes.shape[-1] // size)
     down, across = (_shares(length, size) for length in planes.shape[-2:])
     return np.asarray(down @ planes @ across.T, np.float32)
 
@@ -47,10 +49,25 @@ def nearest(plane: Array, size: int) -> Array:
     """Return a plane of labels (..., H, W) scaled to size × size by the pixel at each centre."""
     if plane.shape[-2:] == (size, size):
         return plane
+    if plane.shape[-2] == plane.shape[-1] and plane.shape[-1] % size == 0:
+        step = plane.shape[-1] // size
+        return plane[..., step // 2 :: step, step // 2 :: step]
     rows, columns = (
         ((np.arange(size) + 0.5) * length / size).astype(np.intp) for length in plane.shape[-2:]
     )
     return np.asarray(plane[..., rows[:, None], columns[None, :]])
+
+
+def _block_means(planes: Array, step: int) -> Array:
+    """Return the means of blocks of step × step pixels: the same as by shares, and faster."""
+    rows = planes[..., 0::step, :].copy()
+    for place in range(1, step):
+        rows += planes[..., place::step, :]
+    total = rows[..., 0::step].copy()
+    for place in range(1, step):
+        total += rows[..., place::step]
+    total *= np.float32(1 / step**2)
+    return total
 
 
 @lru_cache(maxsize=16)

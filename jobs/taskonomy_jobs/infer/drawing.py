@@ -72,9 +72,7 @@ class Drawer:
     def _class_map(self, logits: Array, image: Array) -> Picture:
         if len(logits) == len(ab_bins()):  # colours, painted onto the frame's own lightness
             return picture(self._task, _softmax(logits), None, grey(image)[0])
-        known = logits.copy()
-        known[0] = -np.inf  # the class of pixels that are uncertain, which nothing was taught
-        return picture(self._task, known, None, None)
+        return picture(self._task, logits, None, None)
 
     def _embedding(self, values: Array) -> Picture:
         flat = values.reshape(len(values), -1)

@@ -8,6 +8,7 @@ Progress goes to the standard error, one line of JSON with the outcome to the st
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _options(arguments)
     start = time.monotonic()
+    signal.signal(signal.SIGTERM, _stop)
     try:
         settings = RoomsSettings(
             buildings=options.buildings,
@@ -38,9 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
     except OSError as error:
-        sys.stderr.write(f"Error: {options.out}: {error.strerror or error}\n")
+        sys.stderr.write(f"Error: {error.filename or options.out}: {error.strerror or error}\n")
         return 1
-    sys.stderr.write("\n")
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. The same command goes on where this one was.\n")
+        return 130
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
     seconds = round(time.monotonic() - start, 1)
     outcome = {"out": str(options.out), "made": made, "seconds": seconds}
     sys.stdout.write(json.dumps(outcome) + "\n")
@@ -63,22 +69,29 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 class _Line:
-    """One line of progress that is written over and over, or line by line where it is kept."""
+    """One line of progress that is written over and over, or now and then where lines are kept."""
 
     def __init__(self, start: float) -> None:
-        self._start, self._first = start, -1
-        self._end = "" if sys.stderr.isatty() else "\n"
+        self._start, self._first, self._shown = start, -1, -1e9
+        self._is_terminal = sys.stderr.isatty()
 
     def show(self, done: int, total: int) -> None:
         """Show how far it is, how fast, and how long it will take."""
         if self._first < 0:
             self._first = done
-        seconds = time.monotonic() - self._start
-        rate = (done - self._first) / seconds if seconds > 0 else 0.0
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 else ""
-        start = "\r" if not self._end else ""
-        sys.stderr.write(f"{start}{done}/{total} views, {rate:.1f} a second{left}   {self._end}")
+        now = time.monotonic()
+        if done < total and now - self._shown < (0.2 if self._is_terminal else 5.0):
+            return
+        self._shown = now
+        rate = (done - self._first) / max(now - self._start, 1e-9)
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        line = f"{done}/{total} views, {rate:.1f} a second{left}"
+        sys.stderr.write(f"\r{line}   " if self._is_terminal else f"{line}\n")
         sys.stderr.flush()
 
 

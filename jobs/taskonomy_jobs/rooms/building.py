@@ -36,10 +36,11 @@ class Labelled:
     info: Json
 
 
-def write_building(root: Path, index: int, settings: RoomsSettings) -> int:
-    """Make a building and write it under its name; return how many views it has.
+def write_building(root: Path, index: int, settings: RoomsSettings) -> Iterator[View]:
+    """Make a building and write it under its name; yield each view when its files are written.
 
-    It grows in a folder of another name, so that one that is there is complete.
+    It grows in a folder of another name, so that one that is there is complete. Whoever calls this
+    must exhaust it: the last step gives the building its name.
     """
     name = settings.building(index)
     growing = name + UNFINISHED
@@ -49,10 +50,10 @@ def write_building(root: Path, index: int, settings: RoomsSettings) -> int:
         domain_folder(root, "taskonomy", growing, domain).mkdir(parents=True)
     for view in views:
         room = rooms[view.point.room]
-        _write_view(root, growing, view, labelled(room.scene, view, settings.size))
+        write_view(root, growing, view, labelled(room.scene, view, settings.size))
+        yield view
     _write_matches(root, growing, views, settings.size)
     (root / growing).rename(root / name)
-    return len(views)
 
 
 def plan_building(settings: RoomsSettings, index: int) -> tuple[list[Room], list[View]]:
@@ -94,7 +95,8 @@ def _pictures(
     yield "segment_semantic", semantics.stored_segmentation(scene, geometry)
 
 
-def _write_view(root: Path, building: str, view: View, labels: Labelled) -> None:
+def write_view(root: Path, building: str, view: View, labels: Labelled) -> None:
+    """Write the files of a view into the folders of its building."""
     for name, picture in labels.pictures.items():
         path = _path(root, building, name, view.point.number, view.number)
         Image.fromarray(picture).save(path, compress_level=PNG_LEVEL)

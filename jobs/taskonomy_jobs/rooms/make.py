@@ -6,7 +6,6 @@ there is complete, so a run that was cut off goes on where it stopped.
 
 import csv
 import io
-import multiprocessing
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 
 from taskonomy_jobs.data.layout import SPLIT_COLUMNS, SPLITS_FOLDER
 from taskonomy_jobs.rooms.building import labelled, plan_building, write_building
+from taskonomy_jobs.rooms.processes import in_processes
 from taskonomy_jobs.rooms.settings import RoomsSettings, claim
 
 SPLIT_NAME = "rooms"
@@ -35,7 +35,7 @@ def make(root: Path, settings: RoomsSettings, workers: int, progress: Progress) 
     todo = [i for i in range(settings.buildings) if not (root / settings.building(i)).is_dir()]
     total, made = settings.buildings * settings.views, 0
     progress(total - len(todo) * settings.views, total)
-    for views in _all_written(root, settings, todo, workers):
+    for views in _written(root, settings, todo, min(workers, len(todo))):
         made += views
         progress(total - len(todo) * settings.views + made, total)
     return made
@@ -66,21 +66,21 @@ def _write_split(root: Path, settings: RoomsSettings) -> None:
     draft.replace(folder / f"{SPLIT_NAME}.csv")
 
 
-def _all_written(
-    root: Path, settings: RoomsSettings, todo: list[int], workers: int
-) -> Iterator[int]:
-    """Write the buildings; yield the views of each as it is finished."""
-    write = partial(_write, root, settings)
-    if workers == 1 or len(todo) < 2:
-        yield from map(write, todo)
-        return
-    warm_up(settings)
-    with multiprocessing.get_context("fork").Pool(min(workers, len(todo))) as pool:
-        yield from pool.imap_unordered(write, todo)
+def _written(root: Path, settings: RoomsSettings, todo: list[int], workers: int) -> Iterator[int]:
+    """Write the buildings, in one process or several; yield 1 for each view that is finished."""
+    if workers > 1 and len(todo) > 1:
+        warm_up(settings)
+        yield from in_processes(
+            [partial(_share, root, settings, todo[i::workers]) for i in range(workers)]
+        )
+    else:
+        yield from _share(root, settings, todo)
 
 
-def _write(root: Path, settings: RoomsSettings, index: int) -> int:
-    return write_building(root, index, settings)
+def _share(root: Path, settings: RoomsSettings, indices: list[int]) -> Iterator[int]:
+    for index in indices:
+        for _ in write_building(root, index, settings):
+            yield 1
 
 
 def warm_up(settings: RoomsSettings) -> None:

@@ -13,7 +13,8 @@ this process, the next attempt of the trial, or ``python -m taskonomy_jobs.track
 Sending something twice changes nothing.
 """
 
+from taskonomy_jobs.tracking.queued_run import Panel
 from taskonomy_jobs.tracking.replay import Replayed, replay
-from taskonomy_jobs.tracking.tracker import Panel, Tracker, TrialRun, open_tracker
+from taskonomy_jobs.tracking.tracker import Tracker, TrialRun, open_tracker
 
 __all__ = ["Panel", "Replayed", "Tracker", "TrialRun", "open_tracker", "replay"]

@@ -19,9 +19,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, BinaryIO
 
-BUFFER_FILE = "tracking-buffer.jsonl"
-"""Name of a journal in its trial's folder."""
-PICTURES = "tracking-buffer"
+from taskonomy_catalogue.launch import TRACKING_BUFFER
+
+PICTURES = TRACKING_BUFFER.removesuffix(".jsonl")
 """Folder of the pictures that a journal names."""
 
 Line = dict[str, Any]
@@ -54,7 +54,7 @@ class Journal:
         self._lock = Lock()
         if header is not None:
             folder.mkdir(parents=True, exist_ok=True)
-        self._file = _owned(folder / BUFFER_FILE)
+        self._file = _owned(folder / TRACKING_BUFFER)
         self._size = _whole_lines(self._file)
         self._delivered = 0
         self._ahead = 0
@@ -112,7 +112,7 @@ class Journal:
         with self._lock:
             if self._delivered == self._size:
                 with suppress(OSError):
-                    (self.folder / BUFFER_FILE).unlink()
+                    (self.folder / TRACKING_BUFFER).unlink()
                 with suppress(OSError):  # it holds pictures, or was never made
                     (self.folder / PICTURES).rmdir()
             self._file.close()

@@ -10,8 +10,6 @@ The only module that talks to MLflow. Two errors come out of it: `Away`, try aga
 - a picture is sent only if the run has none of that name and step.
 """
 
-import logging
-import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from taskonomy_catalogue.records import DIGEST_KEY
+from taskonomy_jobs.tracking.client import get_ready, opened
 from taskonomy_jobs.tracking.description import (
     NOTE_TAG,
     PARENT_TAG,
@@ -33,14 +32,12 @@ from taskonomy_jobs.tracking.description import (
     experiment_tags,
     stage_tags,
 )
-from taskonomy_jobs.tracking.sqlite import make_database, picture_folder, sqlite_file
+from taskonomy_jobs.tracking.sqlite import picture_folder, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Run
     from mlflow.tracking import MlflowClient
 
-REQUEST_SECONDS = 10
-"""How long one request may take; a server that hangs is away."""
 MOST_POINTS = 1000
 """Points in one batch; MLflow's own limit."""
 
@@ -205,11 +202,11 @@ class MlflowRuns:
     @contextmanager
     def _asking(self, *, storing: bool = False) -> Iterator["MlflowClient"]:
         """Give the client, and tell its troubles apart."""
-        _get_ready()
+        get_ready()
         from mlflow.exceptions import MlflowException, RestException
 
         try:
-            self._client = self._client or _opened(self.uri)
+            self._client = self._client or opened(self.uri)
             yield self._client
         except MlflowException as error:
             said = str(error).splitlines()[0][:300]
@@ -223,24 +220,6 @@ class MlflowRuns:
             raise (Refused if storing and _is_local(error) else Away)(str(error)) from error
         except Exception as error:  # of the database, of a storage client that is not installed
             raise (Refused if storing else Away)(f"{type(error).__name__}: {error}") from error
-
-
-def _get_ready() -> None:
-    """Set what MLflow's client reads at its first use; a user's own values win."""
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS))
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # the journal tries again
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # it is for events
-
-
-def _opened(uri: str) -> "MlflowClient":
-    from mlflow.tracking import MlflowClient
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)  # it sets its own level when imported
-    file = sqlite_file(uri)
-    if file is not None:
-        make_database(file)
-    return MlflowClient(tracking_uri=uri)
 
 
 def _is_local(error: OSError) -> bool:

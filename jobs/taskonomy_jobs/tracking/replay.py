@@ -4,8 +4,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from taskonomy_catalogue.launch import TRACKING_BUFFER
 from taskonomy_jobs.tracking.delivery import Delivery
-from taskonomy_jobs.tracking.journal import BUFFER_FILE, Busy, Journal
+from taskonomy_jobs.tracking.journal import Busy, Journal
 from taskonomy_jobs.tracking.mlflow_runs import Away, MlflowRuns
 
 _log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ def replay(uri: str, artifacts: Path) -> Replayed:
         How many were sent, and how many are left.
     """
     runs = MlflowRuns(uri)
-    files = sorted(artifacts.glob(f"*/{BUFFER_FILE}"))
+    files = sorted(artifacts.glob(f"*/{TRACKING_BUFFER}"))
     sent = 0
     for file in files:
         try:

@@ -6,36 +6,22 @@ sender takes journals to MLflow. Neither can fail or delay training, and leaving
 
 import logging
 import queue
-import re
 import time
-from collections import deque
 from collections.abc import Iterable
-from io import BytesIO
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from taskonomy_catalogue.records import BestGuess, Result
 from taskonomy_catalogue.trials import Trial, digest
-from taskonomy_jobs.tracking.delivery import Delivery
-from taskonomy_jobs.tracking.description import Description, curve, describe, ends
-from taskonomy_jobs.tracking.journal import PICTURES, Busy, Journal, Line
+from taskonomy_jobs.tracking.description import describe
 from taskonomy_jobs.tracking.mlflow_runs import Away, MlflowRuns
-
-Panel = NDArray[np.uint8]
-"""A picture, H×W×3."""
+from taskonomy_jobs.tracking.queued_run import Logged, Panel, QueuedRun, milliseconds
 
 INTERVAL = 2.0
 """Seconds between two batches of a trial: what a curve lags behind."""
 LONGEST_PAUSE = 30.0
 """Most seconds between two tries while the server is away."""
-MOST_HELD = 100_000
-"""Lines of a trial kept in memory while its folder cannot be written; the oldest go first."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -135,9 +121,9 @@ class MlflowTracker:
     ) -> None:
         self._study, self._artifacts, self._job = study, artifacts.absolute(), job
         self._interval = interval
-        self._runs: dict[str, _MlflowRun] = {}
+        self._runs: dict[str, QueuedRun] = {}
         self._server = MlflowRuns(uri)
-        self._queue: queue.SimpleQueue[_Logged | Event | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Logged | Event | None] = queue.SimpleQueue()
         self._closing = Event()
         self._last_try = 0.0
         """When a tracker that is closed tries for the last time, by the monotonic clock."""
@@ -153,8 +139,8 @@ class MlflowTracker:
         name = digest(trial)
         if name not in self._runs:
             folder = self._artifacts / name
-            run = describe(trial, self._study, str(folder), self._job, _milliseconds())
-            self._runs[name] = _MlflowRun(folder, run, self._queue)
+            run = describe(trial, self._study, str(folder), self._job, milliseconds())
+            self._runs[name] = QueuedRun(folder, run, self._queue)
             self._runs[name].put({})
         for thread in self._threads:
             if thread.ident is None:
@@ -230,137 +216,6 @@ class MlflowTracker:
         self._tries = 0
 
 
-class _Logged:
-    """A line to be, or a picture to be encoded, of a run."""
-
-    __slots__ = ("line", "panel", "run")
-
-    def __init__(self, run: "_MlflowRun", line: Line, panel: Panel | None = None) -> None:
-        self.run, self.line, self.panel = run, line, panel
-
-
-class _MlflowRun:
-    """The run of a trial: its trial's side, and what the two threads keep of it."""
-
-    def __init__(
-        self,
-        folder: Path,
-        description: Description,
-        tracker: "queue.SimpleQueue[_Logged | Event | None]",
-    ) -> None:
-        self.description = description
-        self.held: deque[_Logged] = deque(maxlen=MOST_HELD)
-        self._folder = folder
-        self._tracker = tracker
-        self._journal: Journal | None = None
-        self._delivery: Delivery | None = None
-        self._lock = Lock()
-        self._is_ended = False
-        self.is_sent = True
-        """Whether the server has all that was logged, once the writer has ended."""
-
-    # --- called by the trial ---------------------------------------------------------------------
-
-    def metrics(self, step: int, **values: float) -> None:
-        try:
-            points = {curve(name): float(value) for name, value in values.items()}
-        except (TypeError, ValueError) as error:
-            _log.warning("a metric of step %s is no number and left out: %s", step, error)
-            return
-        self.put({"event": "metrics", "step": int(step), "values": points})
-
-    def images(self, step: int, name: str, panel: Panel) -> None:
-        if panel.ndim != 3 or panel.shape[2] != 3 or panel.dtype != np.uint8:
-            _log.warning("picture %s is not uint8 H×W×3 and left out: %s", name, panel.shape)
-            return
-        key = re.sub(r"[^a-zA-Z0-9_\-. /]", "_", name)
-        file = f"{PICTURES}/{key.replace('/', '~')}-{int(step)}.png"
-        line = {"event": "image", "step": int(step), "name": key, "file": file}
-        self.put(line, np.array(panel))  # a copy: the trial may go on drawing in its own
-
-    def keep(self, patience: float = 2.0) -> bool:
-        done = Event()
-        self._tracker.put(done)
-        return done.wait(patience)
-
-    def finish(self, result: Result) -> None:
-        values, tags = ends(result)
-        self.put({"event": "finished", "values": values, "tags": tags})
-
-    def fail(self, reason: str) -> None:
-        self.put({"event": "failed", "tags": {"taskonomy.failure": reason[:5_000]}})
-
-    def put(self, line: Line, panel: Panel | None = None) -> None:
-        """Hand a line to the writer; an empty one begins the run."""
-        if line:
-            line = {"time": _milliseconds()} | line
-        self._is_ended = line.get("event") in ("finished", "failed")
-        self.is_sent = False
-        self._tracker.put(_Logged(self, line, panel))
-
-    # --- called by the threads -------------------------------------------------------------------
-
-    def write(self, *, sync: bool) -> bool:
-        """Write what is held to the journal; return whether nothing is held any more."""
-        ready = list(self.held)
-        try:
-            with self._lock:
-                if self._journal is None and ready:
-                    header = {"event": "run"} | self.description.model_dump()
-                    self._journal = Journal(self._folder, header)
-                if self._journal is not None and ready:
-                    self._journal.append(_lines(self._folder, ready))
-                if self._journal is not None and sync:
-                    self._journal.sync()
-        except (OSError, Busy) as error:
-            _log.debug("the journal in %s cannot be written: %s", self._folder, error)
-            return False
-        for _ in ready:
-            self.held.popleft()
-        return True
-
-    def deliver(self, server: MlflowRuns) -> bool:
-        """Send a batch; return whether all of the journal is sent.
-
-        Raises:
-            Away: the server is.
-        """
-        if self._journal is None:
-            return True
-        self._delivery = self._delivery or Delivery(self._journal, server)
-        done = self._delivery.deliver()
-        self.is_sent = done and not self.held
-        if done and self._is_ended:
-            self.close(only_if_sent=True)
-        return done
-
-    def close(self, *, only_if_sent: bool = False) -> None:
-        """Give the journal up; it is removed if it is empty."""
-        with self._lock:
-            if self._journal and (not only_if_sent or (self._journal.is_empty and not self.held)):
-                self._journal.close()
-                self._journal = self._delivery = None
-
-
-def _lines(folder: Path, logged: Iterable[_Logged]) -> list[Line]:
-    """Return the lines, their pictures written beside the journal."""
-    lines = []
-    for each in logged:
-        if each.panel is not None:
-            path = folder / each.line["file"]
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(_png(each.panel))
-        if each.line:
-            lines.append(each.line)
-    return lines
-
-
-def _png(panel: Panel) -> bytes:
-    content = BytesIO()
-    Image.fromarray(panel).save(content, "PNG")
-    return content.getvalue()
-
-
 def _drained(source: "queue.SimpleQueue[Any]", patience: float) -> Iterable[Any]:
     """Yield what is in a queue, having waited for the first."""
     try:
@@ -369,7 +224,3 @@ def _drained(source: "queue.SimpleQueue[Any]", patience: float) -> Iterable[Any]
             yield source.get_nowait()
     except queue.Empty:
         return
-
-
-def _milliseconds() -> int:
-    return int(time.time() * 1000)

@@ -23,13 +23,16 @@ import pytest
 import tracked_trial
 from real_servers import free_ports, http_status
 from tracked_trial import EVERY, the_trial, train, value
-from trial_results import result_of
+from trial_results import Artifacts, result_of, small_study
 
-from taskonomy_catalogue.records import DIGEST_KEY, FOLDER_TAG, STUDY_TAG
+from taskonomy_catalogue.launch import TRACKING_BUFFER
+from taskonomy_catalogue.records import DIGEST_KEY, FOLDER_TAG, STUDY_TAG, parse_result
 from taskonomy_catalogue.trials import digest
 from taskonomy_jobs.tracking import mlflow_runs, replay
-from taskonomy_jobs.tracking.journal import BUFFER_FILE
 from taskonomy_jobs.tracking.tracker import MlflowTracker
+from taskonomy_warehouse.load.loading import load
+from taskonomy_warehouse.load.tracking import find_in_tracking, write_back
+from taskonomy_warehouse.warehouse import writing
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.slow]
 
@@ -68,7 +71,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env=os.environ | quiet, start_new_session=True
             )
-        until(lambda: http_status(f"{self.url}/health") == 200, 90)
+        until(lambda: http_status(f"{self.url}/health") == 200, 180)
 
     def signal(self, sign: signal.Signals) -> None:
         """Send a signal to the server and its workers, which are in a session of their own."""
@@ -151,7 +154,7 @@ def assert_complete(url: str, study: str, steps: int) -> None:
     assert run["info"]["status"] == "FINISHED"
     assert run["metrics"]["loss"] == 0.5
     there = pictures(url, run)
-    assert len(there) == 2 * (steps // EVERY)  # each with a small copy
+    assert len(there) == 2 * (steps // EVERY + 1)  # each with a small copy; the last at step 0 too
     parents = [run for run in searched(url, study) if DIGEST_KEY not in run["tags"]]
     assert [p["info"]["run_id"] for p in parents] == [run["tags"]["mlflow.parentRunId"]]
 
@@ -182,7 +185,30 @@ def test_a_run_holds_what_a_trial_is(tracking: str, name: str, tmp_path: Path) -
     assert expected.items() <= found["tags"].items()
     assert found["params"]["optimiser.learning_rate"] == str(trial.optimiser.learning_rate)
     assert found["metrics"]["gpu_seconds"] == 12.5
-    assert not (tmp_path / digest(trial) / BUFFER_FILE).exists()
+    assert not (tmp_path / digest(trial) / TRACKING_BUFFER).exists()
+
+
+def test_the_loader_finds_the_runs_and_writes_gain_and_quality_back(
+    tracking: str, name: str, tmp_path: Path
+) -> None:
+    artifacts = Artifacts(tmp_path / "artifacts", name)
+    artifacts.root.mkdir()
+    trials = artifacts.leave_all(small_study(name))
+    tracker = MlflowTracker(tracking, name, artifacts.root, interval=0.05)
+    for trial in trials:
+        tracker.start(trial).finish(
+            parse_result((artifacts.folder(trial) / "result.json").read_bytes(), "result.json")
+        )
+    assert tracker.close(120)
+    with writing(tmp_path / "warehouse.duckdb") as warehouse:
+        findings = find_in_tracking(warehouse, tracking, name)
+        assert {found.digest for found in findings.finished} == set(map(digest, trials))
+        assert findings.notes == ()
+        load(warehouse, small_study(name), findings, origin="x.yaml")
+        assert write_back(warehouse, tracking, name) > 30
+    runs = [run for run in searched(tracking, name) if run["params"].get("kind") == "transfer"]
+    for run in runs:
+        assert {"loss", "gpu_seconds", "gain", "quality"} == set(run["metrics"])
 
 
 def test_a_failed_trial_says_why_and_a_better_attempt_goes_on(
@@ -215,7 +241,7 @@ def test_a_server_killed_and_started_again_has_the_whole_curve(
     train(run, checkpoint, 30)
     own_server.signal(signal.SIGKILL)
     train(run, checkpoint, 60)
-    buffer = tmp_path / digest(trial) / BUFFER_FILE
+    buffer = tmp_path / digest(trial) / TRACKING_BUFFER
     assert buffer.stat().st_size > 0
     own_server.start()
     train(run, checkpoint, 80)
@@ -290,7 +316,7 @@ def test_journals_of_ended_processes_are_replayed(tracking: str, name: str, tmp_
     train(run, tmp_path / "checkpoint", 20)
     run.finish(result_of(trial, name, np.array([0.25, 0.75])))
     assert not tracker.close(5)
-    buffer = tmp_path / digest(trial) / BUFFER_FILE
+    buffer = tmp_path / digest(trial) / TRACKING_BUFFER
     kept = buffer.read_bytes()
     again = replay(nobody, tmp_path)
     assert (again.sent, again.left) == (0, 1)
@@ -327,7 +353,7 @@ def test_a_trial_killed_and_resumed_has_one_run_and_a_whole_curve(
             time.sleep(draw.uniform(0.3, 2.0))
             process.kill()
     with started(tracking, name, tmp_path, 4, 400) as process:
-        _, complaints = process.communicate(timeout=90)
+        _, complaints = process.communicate(timeout=180)
     assert process.returncode == 0, complaints.decode()
     assert_complete(tracking, name, 400)
 
@@ -340,7 +366,7 @@ def test_four_processes_at_once_make_one_sqlite_file(name: str, tmp_path: Path) 
         started(f"sqlite:///{file}", name, tmp_path, index, 100) for index, file in enumerate(files)
     ]
     for process in processes:
-        _, complaints = process.communicate(timeout=120)
+        _, complaints = process.communicate(timeout=240)
         assert process.returncode == 0, complaints.decode()
         assert complaints.decode() == ""
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
@@ -359,7 +385,7 @@ def test_four_processes_at_once_make_one_sqlite_file(name: str, tmp_path: Path) 
     assert [(step, v) for _, step, v in points] == curve(100) * 4
     assert {status for _, status, _ in runs} == {"FINISHED"}
     assert {parent for (parent,) in parents} <= {run for run, _, trial in runs if not trial}
-    assert len(list((tmp_path / "mlflow-artifacts" / name).rglob("*.png"))) == 4 * 10
+    assert len(list((tmp_path / "mlflow-artifacts" / name).rglob("*.png"))) == 4 * 11
 
 
 def test_a_gateway_that_knows_no_such_page_is_no_answer() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import pytest
 
@@ -58,13 +59,13 @@ STUDY = parse_study(
     ],
     ids=["least", "strange words", "ranking"],
 )
-def test_a_command_line_reads_back_as_it_was_written(launch):
+def test_a_command_line_reads_back_as_it_was_written(launch: Any) -> None:
     words = launch.command(python="python")
     assert words[:4] == ["python", "-P", "-m", launch.MODULE]
     assert type(launch).parse(words[4:]) == launch
 
 
-def test_trial_is_another_name_of_trials():
+def test_trial_is_another_name_of_trials() -> None:
     words = ["--trial", "t.json", "--study", "s", "--dataset", "d", "--artifacts", "a"]
     assert Launch.parse(words).trials == "t.json"
 
@@ -78,15 +79,18 @@ def test_trial_is_another_name_of_trials():
         (["--tri=t", "--study=s", "--dataset=d", "--artifacts=a"], "--trials"),
     ],
 )
-def test_a_wrong_command_line_is_a_bad_trial(words, said, capsys):
+def test_a_wrong_command_line_is_a_bad_trial(
+    words: Any, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as left:
         Launch.parse(words)
-    assert left.value.code == Exit.BAD_TRIAL == 64
+    assert left.value.code == 64
+    assert Exit.BAD_TRIAL.value == 64
     assert said in capsys.readouterr().err
 
 
-def test_a_trials_file_reads_back():
-    trials = [*best_guesses(STUDY), *enumerate_trials(STUDY)]
+def test_a_trials_file_reads_back() -> None:
+    trials: list[Any] = [*best_guesses(STUDY), *enumerate_trials(STUDY)]
     text = trials_text(trials)
     assert len(text.splitlines()) == len(trials) == 2 + 2 + 2 + 4
     assert parse_trials(text.encode() + b"\n", "t") == trials
@@ -100,7 +104,7 @@ def test_a_trials_file_reads_back():
         (b"\xff\xfe", "t.jsonl, line 1: "),
     ],
 )
-def test_a_file_of_something_else_is_refused(content, said):
+def test_a_file_of_something_else_is_refused(content: Any, said: str) -> None:
     with pytest.raises(InputRefused) as refused:
         parse_trials(content, "t.jsonl")
     assert str(refused.value).startswith(said)
@@ -119,7 +123,7 @@ def test_a_file_of_something_else_is_refused(content, said):
     ],
     ids=lambda event: event.event,
 )
-def test_an_event_is_one_line_that_reads_back(event):
+def test_an_event_is_one_line_that_reads_back(event: Any) -> None:
     stream = io.StringIO()
     emit(event, stream)
     line = stream.getvalue()
@@ -129,7 +133,7 @@ def test_an_event_is_one_line_that_reads_back(event):
     assert parse_event(line) == event
 
 
-def test_figures_that_are_not_finite_are_null():
+def test_figures_that_are_not_finite_are_null() -> None:
     event = Progressed(step=1, steps=2, loss=float("nan"), images_per_second=float("inf"))
     assert (event.loss, event.images_per_second) == (None, None)
     assert parse_event(event.line()) == event
@@ -138,17 +142,17 @@ def test_figures_that_are_not_finite_are_null():
 @pytest.mark.parametrize(
     "line", ["Downloading…", "", "{", '{"event": "danced"}', '{"event": "saved"}', "[1]"]
 )
-def test_other_lines_are_no_events(line):
+def test_other_lines_are_no_events(line: Any) -> None:
     assert parse_event(line) is None
 
 
 @pytest.mark.parametrize(
     ("place", "path"), [("/a/b", "/a/b"), ("file:///a/b", "/a/b"), ("rooms", "rooms")]
 )
-def test_places_on_this_machine(place, path):
+def test_places_on_this_machine(place: Any, path: str) -> None:
     assert str(local_path(place)) == path
 
 
-def test_a_bucket_is_not_on_this_machine():
+def test_a_bucket_is_not_on_this_machine() -> None:
     with pytest.raises(InputRefused, match="mount it"):
         local_path("s3://bucket/rooms")

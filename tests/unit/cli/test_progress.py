@@ -1,6 +1,7 @@
 """What a run looks like: durations, the sober line, the bars."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -47,18 +48,18 @@ HALFWAY = Status(
         (190_800, "2 d 5 h"),
     ],
 )
-def test_durations(seconds, words):
+def test_durations(seconds: Any, words: Any) -> None:
     assert duration(seconds) == words
 
 
-def test_one_line_says_it_all():
+def test_one_line_says_it_all() -> None:
     assert line(HALFWAY) == (
         "rooms: 3 of 20 trials done, 1 running, 1 failed, 1 blocked, ranking sources, "
         "1 h 7 min to go"
     )
 
 
-def test_bars_name_stages_running_trials_and_nothing_is_taken_for_markup():
+def test_bars_name_stages_running_trials_and_nothing_is_taken_for_markup() -> None:
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(bars(HALFWAY))
     said = console.export_text()
@@ -69,7 +70,9 @@ def test_bars_name_stages_running_trials_and_nothing_is_taken_for_markup():
     assert "1 h 7 min to go" in said
 
 
-def test_where_nobody_watches_each_failure_is_said_once_and_lines_are_few(capsys):
+def test_where_nobody_watches_each_failure_is_said_once_and_lines_are_few(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with _Lines() as show:
         for _ in range(5):
             show(HALFWAY)

@@ -1,6 +1,7 @@
 """Which study is meant, where it is kept, who tracks it: what is named goes first."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from trial_results import study_document
@@ -21,32 +22,34 @@ from taskonomyctl.runs import (
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return tmp_path
 
 
-def given(folder, **spec):
+def given(folder: Any, **spec: Any) -> Any:
     study = parse_study(study_document(**spec), origin="s.yaml")
     return Submission(study=study, origin="s.yaml", folder=folder)
 
 
-def write_study(path, name="here", extra=""):
+def write_study(path: Path, name: Any = "here", extra: Any = "") -> None:
     path.write_text(
         "apiVersion: taskonomy.dev/v1alpha1\nkind: Study\n"
         f"metadata: {{name: {name}}}\nspec: {{data: {{dataset: rooms}}{extra}}}\n"
     )
 
 
-def keep(artifacts, name):
+def keep(artifacts: Path, name: Any) -> Any:
     folder = StudyFolder(artifacts, name)
     study = parse_study(study_document(name), origin="s")
     folder.keep(study, Run(folder=".", dataset="."))
     return folder
 
 
-def test_a_named_file_goes_before_the_folders_and_that_before_the_built_in(here, capsys):
+def test_a_named_file_goes_before_the_folders_and_that_before_the_built_in(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     built_in = submission(None)
     assert (built_in.study.name, len(built_in.study.dictionary())) == ("paper26", 26)
     assert "built-in study of the paper's 26 tasks" in capsys.readouterr().err
@@ -69,11 +72,11 @@ def test_a_named_file_goes_before_the_folders_and_that_before_the_built_in(here,
         ("file:///abs/a", {}, "/abs/a"),
     ],
 )
-def test_where_results_go(here, option, spec, path):
+def test_where_results_go(here: Path, option: Any, spec: Any, path: Path) -> None:
     assert artifacts_of(option, given(here / "sub", **spec)) == here / path
 
 
-def test_results_cannot_go_into_a_bucket_from_here(here):
+def test_results_cannot_go_into_a_bucket_from_here(here: Path) -> None:
     with pytest.raises(InputRefused, match="mount it"):
         artifacts_of("s3://bucket/a", given(here))
 
@@ -88,19 +91,23 @@ def test_results_cannot_go_into_a_bucket_from_here(here):
         (None, {}, None, "sqlite:////a b/mlflow.db"),
     ],
 )
-def test_who_tracks(here, monkeypatch, option, spec, environment, uri):
+def test_who_tracks(
+    here: Path, monkeypatch: pytest.MonkeyPatch, option: Any, spec: Any, environment: Any, uri: Any
+) -> None:
     if environment:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", environment)
     assert tracking_of(option, given(here, **spec), Path("/a b")) == uri
 
 
-def test_without_mlflow_runs_go_untracked_and_it_is_said(here, monkeypatch, capsys):
+def test_without_mlflow_runs_go_untracked_and_it_is_said(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("taskonomyctl.runs.importlib.util.find_spec", lambda _: None)
     assert tracking_of(None, given(here), here) == ""
     assert "taskonomy[tracking]" in capsys.readouterr().err
 
 
-def test_the_data_set_lies_beside_the_study(here):
+def test_the_data_set_lies_beside_the_study(here: Path) -> None:
     (here / "sub" / "rooms").mkdir(parents=True)
     asked = given(here / "sub", data={"dataset": "rooms"})
     assert dataset_of(asked) == here / "sub" / "rooms"
@@ -110,7 +117,7 @@ def test_the_data_set_lies_beside_the_study(here):
         dataset_of(given(here, data={"dataset": "s3://b/rooms"}))
 
 
-def test_which_study_a_command_is_about(here):
+def test_which_study_a_command_is_about(here: Path) -> None:
     with pytest.raises(NotFound, match="`taskonomyctl submit` runs one"):
         the_folder(None, None)
     keep(here / "artifacts", "rooms")
@@ -123,13 +130,13 @@ def test_which_study_a_command_is_about(here):
     assert the_folder(None, "rooms").name == "rooms"
 
 
-def test_the_study_files_artifact_root_is_looked_in(here):
+def test_the_study_files_artifact_root_is_looked_in(here: Path) -> None:
     write_study(here / "study.yaml", "far", ", artifacts: elsewhere")
     folder = keep(here / "elsewhere", "far")
     assert the_folder(None, None) == folder
 
 
-def test_a_study_to_load_is_found_by_name_or_by_being_the_only_one(here):
+def test_a_study_to_load_is_found_by_name_or_by_being_the_only_one(here: Path) -> None:
     assert submitted_here(None, "rooms") is None
     folder = keep(here / "artifacts", "rooms")
     assert submitted_here(None, None) == submitted_here("./artifacts", "rooms") == folder
@@ -138,7 +145,7 @@ def test_a_study_to_load_is_found_by_name_or_by_being_the_only_one(here):
     assert submitted_here("s3://bucket", "rooms") is None
 
 
-def test_estimates():
+def test_estimates() -> None:
     assert parse_estimates(("first-order=0.5", "scratch=2")) == {"first-order": 0.5, "scratch": 2}
     for wrong in ("first=1", "scratch", "scratch=-1", "scratch=inf", "affinity=1"):
         with pytest.raises(SettingRefused, match="STAGE=HOURS"):

@@ -1,5 +1,7 @@
 """What a job's end means for each of its trials, from its code and its words."""
 
+from typing import Any
+
 import pytest
 
 from taskonomy_catalogue.launch import Failed
@@ -114,7 +116,9 @@ WHOLE = Failed(trial="", reason="no such data set", code=64)
         ),
     ],
 )
-def test_endings(unfinished, in_job, code, stopped, failures, words, expected):
+def test_endings(
+    unfinished: Any, in_job: Any, code: Any, stopped: Any, failures: Any, words: Any, expected: Any
+) -> None:
     found = endings(
         unfinished,
         in_job=in_job,
@@ -134,5 +138,7 @@ def test_endings(unfinished, in_job, code, stopped, failures, words, expected):
         (["normals"], 0, "", End(code=0, reason="left no ranking of normals")),
     ],
 )
-def test_a_ranking_is_done_when_every_target_is_ranked(missing, code, words, expected):
+def test_a_ranking_is_done_when_every_target_is_ranked(
+    missing: Any, code: Any, words: Any, expected: Any
+) -> None:
     assert ranking_ending(missing, code=code, stopped=False, last_words=words) == expected

@@ -1,9 +1,11 @@
 """The journal: what was written is read back, whatever a kill tore."""
 
-from taskonomy_operator.journal import Ended, Forgiven, Running, Starting, append, read
+from pathlib import Path
+
+from taskonomy_operator.journal import Ended, Forgiven, Record, Running, Starting, append, read
 from taskonomy_operator.retries import End
 
-RECORDS = [
+RECORDS: list[Record] = [
     Starting(job="s-1", kind="train", digests=("a", "b"), log_offset=7, boot="x"),
     Running(job="s-1", pid=12, started=345),
     Ended(job="s-1", seconds=1.5, finished=("a",), ends={"b": End(code=-9, alone=False)}),
@@ -11,7 +13,7 @@ RECORDS = [
 ]
 
 
-def test_records_are_read_back_in_order(tmp_path):
+def test_records_are_read_back_in_order(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     assert list(read(path)) == []
     for record in RECORDS:
@@ -19,7 +21,7 @@ def test_records_are_read_back_in_order(tmp_path):
     assert list(read(path)) == RECORDS
 
 
-def test_a_torn_line_costs_itself_and_nothing_after_it(tmp_path):
+def test_a_torn_line_costs_itself_and_nothing_after_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     append(path, RECORDS[0])
     whole = path.read_bytes()
@@ -31,7 +33,7 @@ def test_a_torn_line_costs_itself_and_nothing_after_it(tmp_path):
         assert [r for r in read(torn) if r != RECORDS[2]] == [RECORDS[0], RECORDS[1]]
 
 
-def test_bytes_of_something_else_are_passed_over(tmp_path):
+def test_bytes_of_something_else_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b"\xff\xfe\n{}\n[1]\nnull\n")
     append(path, RECORDS[3])

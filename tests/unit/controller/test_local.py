@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_run import JOBS, FakeRun, environment
@@ -18,23 +20,23 @@ from taskonomy_operator import retries
 from taskonomy_operator.journal import Starting, append, read
 from taskonomy_operator.local import cancel
 from taskonomy_operator.local_processes import AlreadyRuns
-from taskonomy_operator.observe import is_locked, status
+from taskonomy_operator.observe import Watch, is_locked, status
 
 TRIALS = 3 + 3 + 3 + 12 + 9
 pytestmark = pytest.mark.slow  # every test starts processes
 WHY = "has no label here"
-ONE = {"transfers": {"orders": [1]}}
+ONE: dict[str, Any] = {"transfers": {"orders": [1]}}
 
 
 @pytest.fixture
-def fake(tmp_path, monkeypatch):
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in environment(tmp_path).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(retries, "FIRST_WAIT", 0.05)
     return FakeRun(tmp_path)
 
 
-def done_once(fake):
+def done_once(fake: FakeRun) -> Any:
     """Every trial has a result, and was brought to its end once."""
     done = Counter(each["digest"] for each in fake.attempts("done"))
     left = {path.parent.name for path in fake.folder.artifacts.glob(f"*/{RESULT_FILE}")}
@@ -43,9 +45,9 @@ def done_once(fake):
     return len(done)
 
 
-def never_twice_at_once(fake):
+def never_twice_at_once(fake: FakeRun) -> None:
     """No attempt at a trial began while another process was at it, or after it was done."""
-    holder = {}
+    holder: dict[str, Any] = {}
     path = fake.folder.artifacts / "attempts.jsonl"
     for each in map(json.loads, path.read_text().splitlines()):
         name, pid, what = each["digest"], each["pid"], each["what"]
@@ -55,7 +57,7 @@ def never_twice_at_once(fake):
         holder[name] = {"begins": pid}.get(what, what)
 
 
-def alive(pid):
+def alive(pid: Any) -> Any:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -63,25 +65,33 @@ def alive(pid):
     return True
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition: Any, seconds: Any = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)
 
 
-def test_a_study_runs_to_its_end_within_its_window(fake):
-    seen = []
-    ended = fake.run(show=seen.append)
+def test_a_study_runs_to_its_end_within_its_window(fake: FakeRun) -> None:
+    seen, looked, watch = [], [], Watch(fake.folder)
+
+    def show(now: Any) -> None:
+        seen.append(now)
+        looked.append(watch.look())
+
+    ended = fake.run(show=show)
     assert (ended.phase, ended.done, ended.missing) == ("Completed", TRIALS, ())
     assert done_once(fake) == TRIALS
     assert len({trial.job for each in seen for trial in each.running}) > 3
     assert all(len({trial.job for trial in each.running}) <= JOBS for each in seen)
     assert list((fake.folder.root / "jobs").iterdir()) == []
     assert status(fake.folder).phase == "Completed"
+    assert looked[-1].stages == seen[-1].stages
+    for mine, theirs in zip(seen, looked, strict=True):  # who only watches may know of more
+        assert mine.done <= theirs.done <= TRIALS
 
 
-def test_a_second_run_trains_nothing(fake):
+def test_a_second_run_trains_nothing(fake: FakeRun) -> None:
     study = small_study(**ONE)
     fake.run(study)
     begun = len(fake.attempts("begins"))
@@ -89,7 +99,7 @@ def test_a_second_run_trains_nothing(fake):
     assert len(fake.attempts("begins")) == begun
 
 
-def test_what_another_study_left_is_not_trained_again(fake):
+def test_what_another_study_left_is_not_trained_again(fake: FakeRun) -> None:
     fake.run(small_study(**ONE), pack=8)
     begun = {each["digest"] for each in fake.attempts("begins")}
     larger = small_study("larger", transfers={"orders": [1, 2], "candidates": "exhaustive"})
@@ -99,15 +109,14 @@ def test_what_another_study_left_is_not_trained_again(fake):
     assert len(begun) == TRIALS - 9
 
 
-def test_failures_are_retried_by_their_kind_and_the_rest_goes_on(fake):
-    fake.trains(
-        **{
-            "task-specific curvature": {"ends": [1, -9, 0]},
-            "task-specific normals": {"ends": [64], "reason": WHY},
-            "scratch normals": {"ends": [75, 75, 75, 75, 0]},
-            "scratch reshading": {"ends": [1]},
-        }
-    )
+def test_failures_are_retried_by_their_kind_and_the_rest_goes_on(fake: FakeRun) -> None:
+    told: dict[str, dict[str, Any]] = {
+        "task-specific curvature": {"ends": [1, -9, 0]},
+        "task-specific normals": {"ends": [64], "reason": WHY},
+        "scratch normals": {"ends": [75, 75, 75, 75, 0]},
+        "scratch reshading": {"ends": [1]},
+    }
+    fake.trains(**told)
     ended = fake.run(small_study(retries=2, **ONE))
     begun = Counter(each["title"] for each in fake.attempts("begins"))
     assert ended.phase == "Degraded"
@@ -132,14 +141,14 @@ def test_failures_are_retried_by_their_kind_and_the_rest_goes_on(fake):
     assert done_once(fake) == 21
 
 
-def test_one_bad_transfer_of_a_pack_does_not_harm_the_others(fake):
+def test_one_bad_transfer_of_a_pack_does_not_harm_the_others(fake: FakeRun) -> None:
     fake.trains(**{"transfer normals → curvature": {"ends": [64]}})
     ended = fake.run(small_study(**ONE), pack=8)
     assert [m.title for m in ended.missing] == ["transfer normals → curvature"]
     assert max(Counter(each["title"] for each in fake.attempts("begins")).values()) == 1
 
 
-def test_a_pack_that_crashes_is_split_until_the_culprit_is_alone(fake):
+def test_a_pack_that_crashes_is_split_until_the_culprit_is_alone(fake: FakeRun) -> None:
     fake.trains(**{"transfer normals → curvature": {"ends": [-11]}})
     ended = fake.run(small_study(retries=1, **ONE), pack=8)
     assert [(m.title, m.why) for m in ended.missing] == [
@@ -149,7 +158,7 @@ def test_a_pack_that_crashes_is_split_until_the_culprit_is_alone(fake):
     assert done_once(fake) == 20
 
 
-def test_a_ceiling_on_hours_stops_new_jobs_and_says_so(fake):
+def test_a_ceiling_on_hours_stops_new_jobs_and_says_so(fake: FakeRun) -> None:
     fake.trains(**{"*": {"seconds": 0.3}})
     ended = fake.run(small_study(gpuHours=1e-4, **ONE))
     assert 0 < ended.done < 21
@@ -159,13 +168,21 @@ def test_a_ceiling_on_hours_stops_new_jobs_and_says_so(fake):
     assert done_once(fake) == 21
 
 
-def test_only_one_process_runs_a_study(fake):
-    fake.trains(**{"*": {"seconds": 1}})
-    refused = []
+def test_the_studys_own_parallelism_is_kept(fake: FakeRun) -> None:
+    seen: list[Any] = []
+    fake.run(small_study(parallelism=1, **ONE), pack=8, show=seen.append)
+    assert max(len({trial.job for trial in each.running}) for each in seen) == 1
 
-    def try_a_second(_status):
+
+def test_only_one_process_runs_a_study(fake: FakeRun) -> None:
+    fake.trains(**{"*": {"seconds": 1}})
+    refused: list[Any] = []
+
+    def try_a_second(_status: Any) -> None:
         if not refused:
-            with pytest.raises(AlreadyRuns, match="'rooms' runs already") as error:
+            with pytest.raises(
+                AlreadyRuns, match=rf"'rooms' runs already \(process {os.getpid()} on "
+            ) as error:
                 fake.run(small_study(**ONE))
             refused.append(error)
             fake.trains()
@@ -174,7 +191,7 @@ def test_only_one_process_runs_a_study(fake):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_saves_and_goes_on(fake, number):
+def test_a_stopped_run_saves_and_goes_on(fake: FakeRun, number: Any) -> None:
     fake.trains(**{"*": {"seconds": 3}})
     runner = fake.start()
     wait_for(lambda: len(fake.attempts("begins")) >= JOBS)
@@ -190,7 +207,7 @@ def test_a_stopped_run_saves_and_goes_on(fake, number):
     assert done_once(fake) == TRIALS
 
 
-def test_a_second_ctrl_c_ends_jobs_at_once(fake):
+def test_a_second_ctrl_c_ends_jobs_at_once(fake: FakeRun) -> None:
     fake.trains(**{"*": {"seconds": 60}})
     runner = fake.start()
     wait_for(lambda: len(fake.attempts("begins")) >= JOBS)
@@ -205,7 +222,9 @@ def test_a_second_ctrl_c_ends_jobs_at_once(fake):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_a_runner_killed_again_and_again_loses_and_doubles_nothing(fake, seed):
+def test_a_runner_killed_again_and_again_loses_and_doubles_nothing(
+    fake: FakeRun, seed: int
+) -> None:
     draw = random.Random(seed)
     fake.trains(**{"*": {"seconds": 0.25}})
     for _ in range(5):
@@ -223,7 +242,7 @@ def test_a_runner_killed_again_and_again_loses_and_doubles_nothing(fake, seed):
     assert set(begun.values()) == {1}, "a job that outlived its runner was started again"
 
 
-def test_jobs_that_outlived_their_runner_are_shown_and_can_be_cancelled(fake):
+def test_jobs_that_outlived_their_runner_are_shown_and_can_be_cancelled(fake: FakeRun) -> None:
     fake.trains(**{"*": {"seconds": 60}})
     runner = fake.start()
     wait_for(lambda: len(list(read(fake.folder.journal_file))) >= 2 * JOBS)
@@ -241,7 +260,7 @@ def test_jobs_that_outlived_their_runner_are_shown_and_can_be_cancelled(fake):
     assert done_once(fake) == TRIALS
 
 
-def test_a_job_that_was_never_started_is_started(fake):
+def test_a_job_that_was_never_started_is_started(fake: FakeRun) -> None:
     """The runner died between its journal and its process."""
     study = small_study(**ONE)
     fake.folder.root.mkdir(parents=True)

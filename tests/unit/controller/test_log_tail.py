@@ -1,16 +1,19 @@
 """A log read while it is written: nothing twice, nothing torn, noise let be."""
 
+from pathlib import Path
+from typing import Any
+
 from taskonomy_catalogue.launch import Failed, Finished, Progressed, Saved, Started
 from taskonomy_operator.log_tail import LogTail, Standing
 
 BEFORE = b'{"event": "saved", "trial": "old", "step": 3}\n'
 
 
-def line(event):
+def line(event: Any) -> Any:
     return event.line().encode() + b"\n"
 
 
-def test_what_is_said_is_taken_in_piece_by_piece(tmp_path):
+def test_what_is_said_is_taken_in_piece_by_piece(tmp_path: Path) -> None:
     path = tmp_path / "job.log"
     path.write_bytes(BEFORE)
     tail = LogTail(path, offset=len(BEFORE))
@@ -36,7 +39,7 @@ def test_what_is_said_is_taken_in_piece_by_piece(tmp_path):
     assert tail.last_words.startswith("Gr")
 
 
-def test_a_save_counts_only_as_the_last_thing_said(tmp_path):
+def test_a_save_counts_only_as_the_last_thing_said(tmp_path: Path) -> None:
     path = tmp_path / "job.log"
     tail = LogTail(path, 0)
     path.write_bytes(line(Saved(trial="a", step=1)) + b"noise\n")
@@ -47,7 +50,7 @@ def test_a_save_counts_only_as_the_last_thing_said(tmp_path):
     assert not tail.saved
 
 
-def test_the_last_words_of_a_crash_need_no_line_end(tmp_path):
+def test_the_last_words_of_a_crash_need_no_line_end(tmp_path: Path) -> None:
     path = tmp_path / "job.log"
     path.write_bytes(b"Traceback\n  File\nMemoryError")
     tail = LogTail(path, 0)
@@ -55,7 +58,7 @@ def test_the_last_words_of_a_crash_need_no_line_end(tmp_path):
     assert tail.last_words == "MemoryError"
 
 
-def test_a_log_that_is_not_there_says_nothing(tmp_path):
+def test_a_log_that_is_not_there_says_nothing(tmp_path: Path) -> None:
     tail = LogTail(tmp_path / "job.log", 0)
     tail.read_all()
     assert (tail.standings, tail.last_words) == ({}, "")

@@ -1,14 +1,18 @@
 """What people call a trial."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from taskonomy_catalogue.errors import NotFound, UnknownTask
+from taskonomy_catalogue.study import Study
 from taskonomy_operator.lookup import find_trials, short_name
 from taskonomy_operator.plan import Plan
 
 
 @pytest.fixture
-def plan(study):
+def plan(study: Callable[..., Study]) -> Any:
     return Plan(study(transfers={"orders": [1, 2], "candidates": "exhaustive"}))
 
 
@@ -28,11 +32,11 @@ def plan(study):
         ("best-guess/reshading", "best-guess reshading"),
     ],
 )
-def test_names(plan, words, title):
+def test_names(plan: Plan, words: Any, title: str) -> None:
     assert [node.trial.title for node in find_trials(plan, words)] == [title]
 
 
-def test_every_trial_is_found_by_its_digest_its_title_and_its_short_name(plan):
+def test_every_trial_is_found_by_its_digest_its_title_and_its_short_name(plan: Plan) -> None:
     for node in plan.nodes():
         beginning = next(
             node.digest[:n]
@@ -43,7 +47,7 @@ def test_every_trial_is_found_by_its_digest_its_title_and_its_short_name(plan):
             assert find_trials(plan, words) == [node]
 
 
-def test_one_name_may_mean_a_trial_a_seed(study):
+def test_one_name_may_mean_a_trial_a_seed(study: Callable[..., Study]) -> None:
     seeds = {"transfer": {"seeds": [0, 1]}}
     plan = Plan(study(transfers={"orders": [1]}, training=seeds))
     assert [n.trial.seed for n in find_trials(plan, "curvature/normals")] == [0, 1]
@@ -59,6 +63,6 @@ def test_one_name_may_mean_a_trial_a_seed(study):
         ("", NotFound, "names no trial"),
     ],
 )
-def test_what_is_not_there_is_named(plan, words, error, said):
+def test_what_is_not_there_is_named(plan: Plan, words: Any, error: Any, said: str) -> None:
     with pytest.raises(error, match=said):
         find_trials(plan, words)

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,11 +25,11 @@ GIB = 2**30
         ),
     ],
 )
-def test_share_out(cores, memory, gpus, processes, expected):
+def test_share_out(cores: Any, memory: Any, gpus: Any, processes: Any, expected: Any) -> None:
     assert share_out(Machine(cores=cores, memory=memory * GIB, gpus=gpus), processes) == expected
 
 
-def test_jobs_take_turns_at_the_gpus():
+def test_jobs_take_turns_at_the_gpus() -> None:
     slots = Slots(jobs=3, threads=2, gpus=("0", "GPU-7"))
     devices = [slots.environment(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)]
     assert devices == ["0", "GPU-7", "0"]
@@ -36,13 +37,13 @@ def test_jobs_take_turns_at_the_gpus():
     assert "CUDA_VISIBLE_DEVICES" not in Slots(jobs=1, threads=1).environment(0)
 
 
-def test_this_machine_has_something_to_give():
+def test_this_machine_has_something_to_give() -> None:
     here = this_machine()
     assert 1 <= here.cores <= (os.cpu_count() or 1)
     assert here.memory > 0
 
 
-def test_a_containers_limits_are_kept(monkeypatch, tmp_path):
+def test_a_containers_limits_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(machine, "CGROUP", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     limits = {"cpu.max": "150000 100000", "memory.max": "500", "memory.current": "200"}
@@ -57,11 +58,13 @@ def test_a_containers_limits_are_kept(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("visible", "gpus"), [("0,2", ("0", "2")), ("", ()), ("-1", ()), ("GPU-ab", ("GPU-ab",))]
 )
-def test_visible_gpus_are_those_there_are(monkeypatch, visible, gpus):
+def test_visible_gpus_are_those_there_are(
+    monkeypatch: pytest.MonkeyPatch, visible: Any, gpus: Any
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert this_machine().gpus == gpus
 
 
-def test_boot_is_one_word():
+def test_boot_is_one_word() -> None:
     assert machine.boot() == machine.boot()
     assert not Path("/proc/sys/kernel/random/boot_id").exists() or len(machine.boot()) == 36

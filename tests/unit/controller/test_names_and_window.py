@@ -1,5 +1,7 @@
 """Names are functions of what they name; the window lets in what fits."""
 
+from typing import Any
+
 import pytest
 
 from taskonomy_catalogue.study_parts import MAX_NAME
@@ -9,7 +11,7 @@ from taskonomy_operator.window import Window
 A, B = "a" * 64, "b" * 64
 
 
-def test_the_same_trials_make_the_same_name():
+def test_the_same_trials_make_the_same_name() -> None:
     assert job_name("s", [A]) == "s-aaaaaaaaaa"
     assert job_name("s", [A, B]) == job_name("s", [B, A])
     names = {job_name(study, trials) for study in ("s", "t") for trials in ([A], [B], [A, B])}
@@ -27,5 +29,5 @@ def test_the_same_trials_make_the_same_name():
         (4, 2, 1, 7200, 0),
     ],
 )
-def test_window(jobs, hours, live, spent, free):
+def test_window(jobs: Any, hours: Any, live: Any, spent: Any, free: Any) -> None:
     assert Window(jobs=jobs, gpu_hours=hours).free(live, spent) == free

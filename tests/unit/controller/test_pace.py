@@ -1,14 +1,17 @@
 """How long it takes yet, by hand."""
 
+from typing import Any
+
 import pytest
 
 from taskonomy_operator.pace import Pace
 
 
-def pace(**jobs):
+def pace(**jobs: Any) -> Any:
     made = Pace()
     for stage, (seconds, finished) in jobs.items():
-        made.saw_job(stage.replace("_", "-"), seconds, finished)
+        named: Any = stage.replace("_", "-")
+        made.saw_job(named, seconds, finished)
     return made
 
 
@@ -26,11 +29,11 @@ def pace(**jobs):
         ({"scratch": (10, 1)}, {"task-specific": 1}, 1, {}, None),
     ],
 )
-def test_remaining(measured, left, slots, running, seconds):
+def test_remaining(measured: Any, left: Any, slots: Any, running: Any, seconds: Any) -> None:
     assert pace(**measured).remaining(left, slots, running) == seconds
 
 
-def test_packs_count_as_what_they_save():
+def test_packs_count_as_what_they_save() -> None:
     made = pace(first_order=(60, 30))
     made.saw_job("first-order", 4, 2)
     assert made.per_trial("first-order") == 2

@@ -2,17 +2,19 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from math import comb
+from typing import Any
 
 import pytest
 from trial_results import small_study
 
 from taskonomy_catalogue.launch import Exit
-from taskonomy_catalogue.study import parse_study
+from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.tasks import paper_dictionary
-from taskonomy_catalogue.trials import digest, enumerate_trials, upstream
+from taskonomy_catalogue.trials import Trial, digest, enumerate_trials, upstream
 from taskonomy_operator.packing import DEFAULT_PACK
-from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan import Job, Node, Plan
 from taskonomy_operator.retries import End
 
 PAPER26 = {
@@ -24,39 +26,46 @@ PAPER26 = {
 CRASH, BAD = End(code=1), End(code=64, reason="no such label")
 
 
-def titles(plan, jobs):
-    return [sorted(plan.node(name).trial.title for name in job.digests) for job in jobs]
+def titles(plan: Plan, jobs: Any) -> Any:
+    return [sorted(at(plan, name).trial.title for name in job.digests) for job in jobs]
 
 
-def states(plan):
+def at(plan: Plan, name: str) -> Node:
+    node = plan.node(name)
+    assert node is not None
+    return node
+
+
+def states(plan: Plan) -> Any:
     return {stage: dict(each) for stage, each in plan.counts().items()}
 
 
-def named(plan, title):
+def named(plan: Plan, title: str) -> Any:
     (node,) = (node for node in plan.nodes() if node.trial.title == title)
     return node
 
 
-def finish(plan, *wanted):
+def finish(plan: Plan, *wanted: Any) -> None:
     for title in wanted:
         plan.saw_result(named(plan, title).digest)
 
 
-def best_first(study):
+def best_first(study: Study) -> Any:
     """A ranking of every target, sources in dictionary order."""
     sources = [source.id for source in study.sources()]
     return {target.id: sources for target in study.targets()}
 
 
-def run_to_the_end(plan, *, free=3):
+def run_to_the_end(plan: Plan, *, free: Any = 3) -> Any:
     """Start jobs and finish them until nothing is left; return them in order."""
-    started, now = [], 0.0
+    started: list[Job] = []
+    now = 0.0
     for _ in range(100_000):
         if plan.is_over():
             return started
         jobs = plan.next_jobs(free, now)
         assert jobs or plan.wakes_at() is not None, "nothing starts, nothing rests, not over"
-        now = now if jobs else plan.wakes_at()
+        now = now if jobs else plan.wakes_at() or now
         for job in jobs:
             plan.saw_start(job)
         started += jobs
@@ -72,7 +81,7 @@ def run_to_the_end(plan, *, free=3):
 # --- what is asked -----------------------------------------------------------------------------
 
 
-def test_the_papers_study_has_the_trials_that_combinatorics_say():
+def test_the_papers_study_has_the_trials_that_combinatorics_say() -> None:
     """26 tasks: all but random projections are trained; 4 of them are sources only."""
     study = parse_study(PAPER26, origin="paper26")
     tasks = paper_dictionary()
@@ -95,7 +104,7 @@ def test_the_papers_study_has_the_trials_that_combinatorics_say():
     }
 
 
-def test_the_papers_study_runs_to_its_end():
+def test_the_papers_study_runs_to_its_end() -> None:
     plan = Plan(parse_study(PAPER26, origin="paper26"))
     jobs = run_to_the_end(plan)
     trained = Counter(name for job in jobs for name in job.digests)
@@ -114,13 +123,17 @@ def test_the_papers_study_runs_to_its_end():
         ("higher-order", {"task-specific": 3, "first-order": 12, "higher-order": 9}),
     ],
 )
-def test_a_stage_is_asked_for_with_what_it_needs_and_no_more(study, stage, expected):
+def test_a_stage_is_asked_for_with_what_it_needs_and_no_more(
+    study: Callable[..., Study], stage: Any, expected: Any
+) -> None:
     plan = Plan(study(), stage=stage)
     run_to_the_end(plan)
     assert states(plan) == {name: {"done": number} for name, number in expected.items()}
 
 
-def test_a_target_that_is_no_source_is_not_trained_for_transfers(study):
+def test_a_target_that_is_no_source_is_not_trained_for_transfers(
+    study: Callable[..., Study],
+) -> None:
     roles = {"subset": ["normals", "reshading", "curvature"], "targetOnly": ["curvature"]}
     plan = Plan(study(tasks=roles, transfers={"orders": [1]}), stage="first-order")
     assert "task-specific curvature" not in {node.trial.title for node in plan.nodes()}
@@ -130,7 +143,9 @@ def test_a_target_that_is_no_source_is_not_trained_for_transfers(study):
 # --- order -------------------------------------------------------------------------------------
 
 
-def test_encoders_come_first_and_a_transfer_starts_when_its_own_exist(study):
+def test_encoders_come_first_and_a_transfer_starts_when_its_own_exist(
+    study: Callable[..., Study],
+) -> None:
     plan = Plan(study(transfers={"orders": [1]}))
     assert titles(plan, plan.next_jobs(3, 0)) == [
         ["task-specific curvature"],
@@ -143,19 +158,21 @@ def test_encoders_come_first_and_a_transfer_starts_when_its_own_exist(study):
     assert "transfer reshading → curvature" not in ready
 
 
-def test_random_projections_are_waited_for_by_nobody(study):
+def test_random_projections_are_waited_for_by_nobody(study: Callable[..., Study]) -> None:
     plan = Plan(study(transfers={"orders": [1]}))
     assert named(plan, "transfer random → normals").state == "ready"
 
 
-def test_a_question_changes_nothing_until_something_is_started(study):
+def test_a_question_changes_nothing_until_something_is_started(study: Callable[..., Study]) -> None:
     plan = Plan(study())
     assert plan.next_jobs(2, 0) == plan.next_jobs(2, 0)
     plan.saw_start(plan.next_jobs(2, 0)[0])
     assert titles(plan, plan.next_jobs(2, 0))[0] == ["task-specific normals"]
 
 
-def test_transfers_to_one_target_share_a_job_once_none_of_them_waits(study):
+def test_transfers_to_one_target_share_a_job_once_none_of_them_waits(
+    study: Callable[..., Study],
+) -> None:
     plan = Plan(study(transfers={"orders": [1]}))
     kinds = ("task-specific", "scratch")
     finish(plan, *(f"{kind} {t}" for kind in kinds for t in ("normals", "reshading", "curvature")))
@@ -164,7 +181,7 @@ def test_transfers_to_one_target_share_a_job_once_none_of_them_waits(study):
     assert {title.split(" → ")[1] for title in packs[0]} == {"curvature"}
 
 
-def test_packs_that_would_grow_go_last_but_no_slot_stands_idle(study):
+def test_packs_that_would_grow_go_last_but_no_slot_stands_idle(study: Callable[..., Study]) -> None:
     plan = Plan(study(transfers={"orders": [1]}))
     finish(plan, "task-specific normals", "task-specific reshading")
     plan.saw_start(plan.next_jobs(1, 0)[0])  # the third, which a transfer to each target waits for
@@ -178,12 +195,12 @@ def test_packs_that_would_grow_go_last_but_no_slot_stands_idle(study):
 SPANS = ((0, 3), (3, 4), (4, 9))
 
 
-def test_without_packs_every_trial_has_a_job_of_its_own(study):
+def test_without_packs_every_trial_has_a_job_of_its_own(study: Callable[..., Study]) -> None:
     plan = Plan(study(), most_in_pack=1)
     assert all(len(job.digests) <= 1 for job in run_to_the_end(plan))
 
 
-def test_a_result_counts_whoever_left_it(study):
+def test_a_result_counts_whoever_left_it(study: Callable[..., Study]) -> None:
     plan = Plan(study(transfers={"orders": [1]}))
     for node in plan.nodes():
         plan.saw_result(node.digest)
@@ -195,7 +212,9 @@ def test_a_result_counts_whoever_left_it(study):
 # --- higher orders -----------------------------------------------------------------------------
 
 
-def test_a_target_is_ranked_once_its_first_order_transfers_are_settled(study):
+def test_a_target_is_ranked_once_its_first_order_transfers_are_settled(
+    study: Callable[..., Study],
+) -> None:
     plan = Plan(study())
     finish(plan, *(n.trial.title for n in plan.nodes() if n.stage == "task-specific"))
     sources = ("random", "normals", "reshading", "curvature")
@@ -207,16 +226,18 @@ def test_a_target_is_ranked_once_its_first_order_transfers_are_settled(study):
     plan.saw_start(first)
     assert not [job for job in plan.next_jobs(99, 0) if job.kind == "ranking"]
     new = plan.saw_ranking({"normals": ["random", "curvature", "reshading"]})
-    assert [plan.node(name).trial.title for name in new] == [
+    assert [at(plan, name).trial.title for name in new] == [
         "transfer curvature+random → normals",
         "transfer random+reshading → normals",
         "transfer curvature+reshading → normals",
     ]
-    assert all(plan.node(name).state == "ready" for name in new)
+    assert all(at(plan, name).state == "ready" for name in new)
     assert plan.saw_ranking({"normals": ["reshading", "curvature"]}) == []  # once and for all
 
 
-def test_a_failed_ranking_is_tried_again_then_blocks_higher_orders(study):
+def test_a_failed_ranking_is_tried_again_then_blocks_higher_orders(
+    study: Callable[..., Study],
+) -> None:
     plan = Plan(study(retries=1))
     for node in list(plan.nodes()):
         plan.saw_result(node.digest)
@@ -235,7 +256,7 @@ def test_a_failed_ranking_is_tried_again_then_blocks_higher_orders(study):
 # --- failures ----------------------------------------------------------------------------------
 
 
-def test_a_bad_trial_blocks_what_needs_it_and_nothing_else(study):
+def test_a_bad_trial_blocks_what_needs_it_and_nothing_else(study: Callable[..., Study]) -> None:
     plan = Plan(study())
     plan.saw_end(named(plan, "task-specific normals").digest, BAD, 0)
     assert states(plan)["first-order"] == {"blocked": 3, "ready": 3, "waiting": 6}
@@ -248,14 +269,14 @@ def test_a_bad_trial_blocks_what_needs_it_and_nothing_else(study):
     assert plan.is_over()
 
 
-def test_a_result_found_later_frees_what_was_blocked(study):
+def test_a_result_found_later_frees_what_was_blocked(study: Callable[..., Study]) -> None:
     plan = Plan(study())
     plan.saw_end(named(plan, "task-specific normals").digest, BAD, 0)
     finish(plan, "task-specific normals")
     assert named(plan, "transfer normals → curvature").state == "ready"
 
 
-def test_failures_can_be_forgiven(study):
+def test_failures_can_be_forgiven(study: Callable[..., Study]) -> None:
     plan = Plan(study(retries=0))
     plan.saw_end(named(plan, "task-specific normals").digest, CRASH, 0)
     assert states(plan)["task-specific"] == {"failed": 1, "ready": 2}
@@ -264,7 +285,7 @@ def test_failures_can_be_forgiven(study):
     assert states(plan)["first-order"] == {"ready": 3, "waiting": 9}
 
 
-def test_a_crash_rests_before_it_is_tried_again(study):
+def test_a_crash_rests_before_it_is_tried_again(study: Callable[..., Study]) -> None:
     plan = Plan(study(retries=1))
     name = named(plan, "task-specific curvature").digest
     plan.saw_start(plan.next_jobs(1, 100.0)[0])
@@ -276,13 +297,13 @@ def test_a_crash_rests_before_it_is_tried_again(study):
     assert named(plan, "task-specific curvature").state == "failed"
 
 
-def test_a_crashed_pack_is_halved_until_the_culprit_is_alone(study):
+def test_a_crashed_pack_is_halved_until_the_culprit_is_alone(study: Callable[..., Study]) -> None:
     plan = Plan(study(retries=0, transfers={"orders": [1]}), most_in_pack=8)
     culprit = "transfer normals → curvature"
 
-    def ends(node):
+    def ends(node: Any) -> Any:
         pack = next(job for job in running if node.digest in job.digests)
-        crashes = culprit in [plan.node(name).trial.title for name in pack.digests]
+        crashes = culprit in [at(plan, name).trial.title for name in pack.digests]
         return End(code=-9, alone=len(pack.digests) == 1) if crashes else None
 
     sizes = []
@@ -291,10 +312,10 @@ def test_a_crashed_pack_is_halved_until_the_culprit_is_alone(study):
         for job in running:
             plan.saw_start(job)
         for job in running:
-            here = [plan.node(name).trial.title for name in job.digests]
+            here = [at(plan, name).trial.title for name in job.digests]
             sizes += [len(here)] if culprit in here else []
             for name in job.digests:
-                end = ends(plan.node(name))
+                end = ends(at(plan, name))
                 plan.saw_end(name, end, 0.0) if end else plan.saw_result(name)
     assert sizes[-1] == 1
     assert sizes == sorted(sizes, reverse=True)
@@ -302,24 +323,27 @@ def test_a_crashed_pack_is_halved_until_the_culprit_is_alone(study):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_whatever_fails_the_rest_is_trained_once(seed):
+def test_whatever_fails_the_rest_is_trained_once(seed: int) -> None:
     """Random ends and window; checked against rules that do not share the planner's code."""
     draw = random.Random(seed)
-    spec = {"transfers": {"orders": [1, 2], "candidates": "paper"}, "retries": 1}
+    spec: dict[str, Any] = {"transfers": {"orders": [1, 2], "candidates": "paper"}, "retries": 1}
     plan = Plan(small_study(**spec), most_in_pack=draw.choice([1, 2, 8]))
-    free, done, lost, now, running = draw.randint(1, 4), set(), Counter(), 0.0, []
+    free, now = draw.randint(1, 4), 0.0
+    done: set[str] = set()
+    lost: Counter[str] = Counter()
+    running: list[Job] = []
     while not plan.is_over():
         for job in plan.next_jobs(free - len(running), now):
             for name in job.digests:
-                trial = plan.node(name).trial
+                trial = at(plan, name).trial
                 assert name not in done
                 assert not any(name in other.digests for other in running)
-                assert set(upstream(trial) if trial.kind == "transfer" else ()) <= done
+                assert set(upstream(trial) if isinstance(trial, Trial) else ()) <= done
             plan.saw_start(job)
             running.append(job)
         assert len(running) <= free
         if not running:
-            now = plan.wakes_at()
+            now = plan.wakes_at() or now
             continue
         job = running.pop(draw.randrange(len(running)))
         if job.kind == "ranking":
@@ -338,5 +362,5 @@ def test_whatever_fails_the_rest_is_trained_once(seed):
     assert max(lost.values(), default=0) <= 2
     for node in plan.nodes():
         if node.state == "blocked":
-            assert any(plan.node(up).state in ("failed", "blocked") for up in node.upstream)
+            assert any(at(plan, up).state in ("failed", "blocked") for up in node.upstream)
         assert node.state in ("done", "failed", "blocked")

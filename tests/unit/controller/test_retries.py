@@ -1,5 +1,7 @@
 """The retry table, row by row: what an attempt's end does to the attempts that are left."""
 
+from typing import Any
+
 import pytest
 
 from taskonomy_operator.retries import MOST_INTERRUPTIONS, Attempts, End
@@ -15,7 +17,7 @@ PACK_CRASH = End(code=1, alone=False)
 PACK_BAD = End(code=64, alone=False)
 
 
-def after(*ends):
+def after(*ends: Any) -> Any:
     attempts = Attempts()
     for end in ends:
         attempts = attempts.after(end)
@@ -29,7 +31,8 @@ def after(*ends):
         pytest.param([CRASH], 0, "never", id="no retries: one attempt"),
         pytest.param([CRASH], 1, "again", id="one retry: two attempts"),
         pytest.param([CRASH, KILLED], 1, "never", id="a signal counts as a crash does"),
-        pytest.param([CRASH, KILLED, UNSEEN], 3, "again", id="three retries: four attempts"),
+        pytest.param([CRASH, KILLED, CRASH], 3, "again", id="three retries: four attempts"),
+        pytest.param([UNSEEN], 0, "again", id="an end that nobody saw uses up no retry"),
         pytest.param([CRASH] * 4, 3, "never", id="the fourth crash is the last"),
         pytest.param([AGAIN], 0, "again", id="75 uses up no retry"),
         pytest.param([AGAIN] * MOST_INTERRUPTIONS, 0, "again", id="75 may be said often"),
@@ -41,7 +44,7 @@ def after(*ends):
         pytest.param([PACK_CRASH, CRASH], 0, "never", id="alone it is"),
     ],
 )
-def test_verdict(ends, retries, verdict):
+def test_verdict(ends: Any, retries: Any, verdict: Any) -> None:
     assert after(*ends).verdict(retries) == verdict
 
 
@@ -58,15 +61,15 @@ def test_verdict(ends, retries, verdict):
         ([CRASH, STOPPED], 0),
     ],
 )
-def test_each_attempt_waits_longer(ends, seconds):
+def test_each_attempt_waits_longer(ends: Any, seconds: Any) -> None:
     assert after(*ends).wait() == seconds
 
 
-def test_each_pack_that_crashes_halves_the_next():
+def test_each_pack_that_crashes_halves_the_next() -> None:
     assert after(PACK_CRASH, PACK_CRASH, CRASH, PACK_CRASH).halvings == 3
 
 
-def test_a_stop_begins_the_count_of_interruptions_anew():
+def test_a_stop_begins_the_count_of_interruptions_anew() -> None:
     assert after(*[AGAIN] * MOST_INTERRUPTIONS, STOPPED, AGAIN).verdict(0) == "again"
 
 
@@ -81,5 +84,5 @@ def test_a_stop_begins_the_count_of_interruptions_anew():
         (UNSEEN, "ended unseen and left no result"),
     ],
 )
-def test_why_in_words(end, words):
+def test_why_in_words(end: Any, words: Any) -> None:
     assert after(end).why() == words

@@ -1,6 +1,8 @@
 """Sources ranked by first-order affinity, against affinities numpy computes from the losses."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +13,11 @@ from taskonomy_catalogue.rankings import FirstOrder, parse_ranking
 from taskonomy_catalogue.trials import digest, enumerate_trials
 from taskonomy_warehouse.ranking import main, update_ranking
 
-PAPER = {"transfers": {"orders": [1, 2], "candidates": "paper"}}
+PAPER: dict[str, Any] = {"transfers": {"orders": [1, 2], "candidates": "paper"}}
 STUDY = small_study(**PAPER)
 
 
-def ranked_by_numpy(target):
+def ranked_by_numpy(target: Any) -> Any:
     """Sources by the principal eigenvector of win ratios among first-order transfers alone."""
     trials = FirstOrder(STUDY).targets[target]
     losses = np.stack([losses_of(trial, 50) for trial in trials])
@@ -30,13 +32,13 @@ def ranked_by_numpy(target):
 
 
 @pytest.fixture
-def artifacts(tmp_path):
+def artifacts(tmp_path: Path) -> Any:
     left = Artifacts(tmp_path / "artifacts")
     left.root.mkdir()
     return left
 
 
-def test_every_target_is_ranked_as_numpy_ranks_it(artifacts, tmp_path):
+def test_every_target_is_ranked_as_numpy_ranks_it(artifacts: Artifacts, tmp_path: Path) -> None:
     artifacts.leave_all(
         STUDY
     )  # scratch, task-specific and orders 2 are there too, and do not count
@@ -45,7 +47,9 @@ def test_every_target_is_ranked_as_numpy_ranks_it(artifacts, tmp_path):
     assert ranked.left_out == ()
 
 
-def test_the_file_reads_back_as_a_ranking_that_transfers_follow_from(artifacts, tmp_path):
+def test_the_file_reads_back_as_a_ranking_that_transfers_follow_from(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
     artifacts.leave_all(STUDY)
     out = tmp_path / "ranking.json"
     update_ranking(STUDY, str(artifacts.root), out)
@@ -53,7 +57,9 @@ def test_the_file_reads_back_as_a_ranking_that_transfers_follow_from(artifacts, 
     assert len(list(enumerate_trials(STUDY, ranking))) == 3 + 3 + 12 + 3 * 3
 
 
-def test_a_target_is_ranked_when_its_transfers_are_all_there(artifacts, tmp_path):
+def test_a_target_is_ranked_when_its_transfers_are_all_there(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
     out = tmp_path / "ranking.json"
     trials = FirstOrder(STUDY).targets
     for trial in (*trials["normals"], *trials["curvature"][1:]):
@@ -64,7 +70,9 @@ def test_a_target_is_ranked_when_its_transfers_are_all_there(artifacts, tmp_path
     assert set(parse_ranking(out.read_bytes(), "r").targets) == {"normals", "curvature"}
 
 
-def test_a_target_that_is_asked_for_is_ranked_with_what_there_is(artifacts, tmp_path):
+def test_a_target_that_is_asked_for_is_ranked_with_what_there_is(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
     out = tmp_path / "ranking.json"
     trials = FirstOrder(STUDY).targets
     for trial in trials["curvature"][1:]:
@@ -76,7 +84,7 @@ def test_a_target_that_is_asked_for_is_ranked_with_what_there_is(artifacts, tmp_
     assert ranked.targets["normals"] == ()
 
 
-def test_a_ranking_stays_when_results_change(artifacts, tmp_path):
+def test_a_ranking_stays_when_results_change(artifacts: Artifacts, tmp_path: Path) -> None:
     out = tmp_path / "ranking.json"
     artifacts.leave_all(STUDY)
     update_ranking(STUDY, str(artifacts.root), out)
@@ -87,7 +95,7 @@ def test_a_ranking_stays_when_results_change(artifacts, tmp_path):
     assert out.read_bytes() == before
 
 
-def test_a_ranking_of_other_transfers_does_not_count(artifacts, tmp_path):
+def test_a_ranking_of_other_transfers_does_not_count(artifacts: Artifacts, tmp_path: Path) -> None:
     out = tmp_path / "ranking.json"
     artifacts.leave_all(STUDY)
     update_ranking(STUDY, str(artifacts.root), out)
@@ -97,7 +105,9 @@ def test_a_ranking_of_other_transfers_does_not_count(artifacts, tmp_path):
     assert ranking.ranking_for(FirstOrder(longer)) == {}
 
 
-def test_a_broken_result_is_left_out_and_named(artifacts, tmp_path, capsys):
+def test_a_broken_result_is_left_out_and_named(
+    artifacts: Artifacts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     study_file, out = tmp_path / "study.json", tmp_path / "ranking.json"
     study_file.write_text(json.dumps(study_document(**PAPER)))
     artifacts.leave_all(STUDY)
@@ -120,8 +130,8 @@ def test_a_broken_result_is_left_out_and_named(artifacts, tmp_path, capsys):
     ],
 )
 def test_what_is_wrong_is_named_and_nothing_is_written(
-    artifacts, tmp_path, targets, content, error, said
-):
+    artifacts: Artifacts, tmp_path: Path, targets: Any, content: Any, error: Any, said: str
+) -> None:
     out = tmp_path / "ranking.json"
     if content is not None:
         out.write_bytes(content)
@@ -133,7 +143,13 @@ def test_what_is_wrong_is_named_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("study", "root", "code"), [("{", "artifacts", 64), (json.dumps(study_document()), "gone", 75)]
 )
-def test_exit_codes_say_whether_to_try_again(tmp_path, study, root, code, capsys):
+def test_exit_codes_say_whether_to_try_again(
+    tmp_path: Path,
+    study: str,
+    root: Any,
+    code: Any,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     (tmp_path / "artifacts").mkdir()
     (tmp_path / "study.json").write_text(study)
     words = [f"--study={tmp_path}/study.json", f"--artifacts={tmp_path}/{root}", "--out=r.json"]

@@ -170,6 +170,16 @@ def test_a_truncated_image_and_one_of_another_size_are_named(tmp_path: Path) -> 
         found.example(1, 0)
 
 
+def test_the_images_size_is_what_most_have(tmp_path: Path) -> None:
+    tiny = made(tmp_path)
+    tiny.png("a", 0, 0, "rgb", np.zeros((48, 48, 3), np.uint8))
+    tiny.path("a", 0, 1, "rgb", "png").write_bytes(b"")
+    found = open_examples(str(tiny.root), trial_data(), task("autoencoding"), SIDE, "train")
+    with pytest.raises(Unreadable, match="is 48×48, the data set's images are 32×32"):
+        found.example(0, 0)
+    assert found.example(2, 0).images.shape == (1, 3, SIDE, SIDE)
+
+
 def test_a_damaged_camera_is_named_and_left_out_of_statistics(tmp_path: Path) -> None:
     tiny = made(tmp_path)
     path = tiny.json("a", 0, 1, "points", {"camera_location": [0, 0], "camera_rotation_final": 1})

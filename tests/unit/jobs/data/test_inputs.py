@@ -72,6 +72,14 @@ def test_area_is_the_mean_over_what_a_pixel_covers() -> None:
     )  # (0 + 1.5) / 1.5, (1.5 + 6) / 1.5
 
 
+@pytest.mark.parametrize(("side", "size"), [(12, 4), (12, 5), (10, 4), (9, 6)])
+def test_area_keeps_the_mean_and_agrees_with_finer_pixels(side: int, size: int) -> None:
+    plane = np.random.default_rng(side).normal(size=(2, side, side)).astype(np.float32)
+    fine = np.kron(plane, np.ones((1, size, size), np.float32))  # side × size: both divide it
+    expected = fine.reshape(2, size, side, size, side).mean((2, 4))
+    np.testing.assert_allclose(area(plane, size), expected, atol=1e-5)
+
+
 def test_area_over_valid_pixels_ignores_the_others() -> None:
     plane = np.array([[1, 9, 2, 2], [1, 9, 2, 2]], np.float32)
     valid = np.array([[1, 0, 0, 0], [1, 0, 0, 1]], bool)

@@ -96,13 +96,13 @@ def test_classes_take_soft_labels(name: str) -> None:
     assert both(name, logits, target) == (expected, expected)
 
 
-def test_semantic_segmentation_balances_and_leaves_out_the_uncertain() -> None:
+def test_semantic_segmentation_balances_and_leaves_out_what_is_no_class() -> None:
     logits = torch.zeros(1, 17, 1, 4)
     logits[0, 2, 0, 0] = math.log(4)  # softmax 4/20 for the first pixel's class, else 1/17
-    target = torch.tensor([[[2, 5, 0, 5]]])  # 0 is uncertain
+    target = torch.tensor([[[2, 0, -1, 5]]])
     mask = torch.tensor([[[[1.0, 1.0, 1.0, 0.0]]]])
     weights = np.ones(17, np.float32)
-    weights[2], weights[5] = 3.0, 0.5
+    weights[2], weights[0] = 3.0, 0.5
     expected = pytest.approx([(3 * math.log(5) + 0.5 * math.log(17)) / 2])
     statistics = Statistics(count=1, weights=weights)
     assert both("segmentation-semantic", logits, target, mask, statistics) == (expected, expected)
@@ -311,7 +311,7 @@ def test_top_classes() -> None:
 def test_share_of_pixels_and_of_pairs_told_right() -> None:
     logits = torch.zeros(1, 17, 1, 4)
     logits[0, 3] = 1.0
-    target = torch.tensor([[[3, 3, 4, 0]]])
+    target = torch.tensor([[[3, 3, 4, -1]]])
     assert measured("segmentation-semantic", logits, target)["accuracy"] == pytest.approx([2 / 3])
     embedding = torch.zeros(1, 64, 1, 3)
     embedding[0, 0, 0] = torch.tensor([0.0, 2.0, 2.1])  # p > 1/2 below d² = log 3

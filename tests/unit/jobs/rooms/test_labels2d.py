@@ -88,3 +88,8 @@ def test_geometry_parts_what_colour_does_not() -> None:
 def test_even_noise_has_no_more_segments_than_eight_bits_can_number() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3)).astype(np.uint8)
     assert labels2d.superpixels(noise).max() <= 254
+
+
+def test_an_even_shade_is_one_segment_though_eight_bits_make_steps_of_it() -> None:
+    shade = np.repeat(np.linspace(0.4, 0.6, 64)[None], 64, axis=0)
+    assert len(np.unique(labels2d.superpixels(picture(shade)))) <= 3

@@ -57,3 +57,9 @@ def test_parts_of_a_split(buildings: int, expected: tuple[int, int, int]) -> Non
     parts = split_of(RoomsSettings(**{**GOOD, "buildings": buildings}))
     assert len(parts) == buildings
     assert tuple(list(parts.values()).count(p) for p in ("train", "val", "test")) == expected
+
+
+def test_the_split_does_not_depend_on_views_or_size() -> None:
+    one = RoomsSettings(buildings=9, views=4, size=64, seed=3)
+    two = RoomsSettings(buildings=9, views=400, size=256, seed=3)
+    assert split_of(one) == split_of(two)

@@ -10,6 +10,8 @@ from solid_shapes import principal_curvatures, signed_distance
 from taskonomy_jobs.rooms.camera import rotation_about_x, rotation_about_z
 from taskonomy_jobs.rooms.shapes import COLUMNS, Shape, meets, surface
 
+pytestmark = pytest.mark.slow  # compiling
+
 Array = np.ndarray[Any, Any]
 
 TURN = rotation_about_z(0.7) @ rotation_about_x(0.4)

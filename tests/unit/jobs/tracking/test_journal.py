@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from taskonomy_jobs.tracking.journal import BUFFER_FILE, PICTURES, Busy, Journal, Line
+from taskonomy_catalogue.launch import TRACKING_BUFFER
+from taskonomy_jobs.tracking.journal import PICTURES, Busy, Journal, Line
 
 HEADER = {"event": "run", "name": "transfer a → b"}
 
@@ -33,11 +34,11 @@ def test_an_emptied_journal_begins_with_its_header_again(tmp_path: Path) -> None
     assert journal.read(9) == [HEADER]
     journal.acknowledge()
     assert journal.is_empty
-    assert (tmp_path / BUFFER_FILE).stat().st_size == 0
+    assert (tmp_path / TRACKING_BUFFER).stat().st_size == 0
     journal.append(points(4))
     assert journal.read(9) == [HEADER, *points(4)]
     journal.close()
-    assert (tmp_path / BUFFER_FILE).exists()
+    assert (tmp_path / TRACKING_BUFFER).exists()
 
 
 def test_what_is_appended_while_it_is_read_is_read_later(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_line_that_a_kill_tore_is_cut_off(tmp_path: Path, torn: bytes) -> None
     journal = Journal(tmp_path, HEADER)
     journal.append(points(1))
     journal.close()
-    with (tmp_path / BUFFER_FILE).open("ab") as file:
+    with (tmp_path / TRACKING_BUFFER).open("ab") as file:
         file.write(torn)
     again = Journal(tmp_path, HEADER)
     again.append(points(2))
@@ -66,12 +67,12 @@ def test_a_line_that_a_kill_tore_is_cut_off(tmp_path: Path, torn: bytes) -> None
 
 
 def test_a_damaged_line_is_passed_over(tmp_path: Path) -> None:
-    (tmp_path / BUFFER_FILE).write_bytes(b'\x00\x00\n[1]\n{"x": 1}\n{"event": "metrics"}\n')
+    (tmp_path / TRACKING_BUFFER).write_bytes(b'\x00\x00\n[1]\n{"x": 1}\n{"event": "metrics"}\n')
     journal = Journal(tmp_path)
     assert journal.read(9) == [{"event": "metrics"}]
     journal.acknowledge()
     journal.close()
-    assert not (tmp_path / BUFFER_FILE).exists()
+    assert not (tmp_path / TRACKING_BUFFER).exists()
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from trial_results import result_of, small_study
 
+from taskonomy_catalogue.launch import TRACKING_BUFFER
 from taskonomy_catalogue.trials import digest, enumerate_trials
 from taskonomy_jobs.tracking import open_tracker
 from taskonomy_jobs.tracking import tracker as module
 from taskonomy_jobs.tracking.description import Description
-from taskonomy_jobs.tracking.journal import BUFFER_FILE, Journal
+from taskonomy_jobs.tracking.journal import Journal
 from taskonomy_jobs.tracking.mlflow_runs import Away, MlflowRuns, Refused, RunRecord
 from taskonomy_jobs.tracking.tracker import MlflowTracker, NoTracker
 
@@ -22,7 +23,7 @@ TRIAL = next(enumerate_trials(small_study()))
 
 
 def lines(artifacts: Path) -> list[dict[str, Any]]:
-    file = artifacts / digest(TRIAL) / BUFFER_FILE
+    file = artifacts / digest(TRIAL) / TRACKING_BUFFER
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -54,7 +55,9 @@ def test_without_a_server_everything_waits_in_the_trials_folder(tmp_path: Path) 
     assert metrics["values"] == {"train/loss": 0.5, "train/learning_rate": 1e-4}
     assert (image["name"], image["step"]) == ("held-out _ 1", 1)
     assert (tmp_path / digest(TRIAL) / image["file"]).read_bytes().startswith(b"\x89PNG")
-    assert [line["event"] for line in lines(tmp_path)[3:]] == ["finished"]
+    again, end = lines(tmp_path)[3:]
+    assert (again["event"], again["name"], again["step"]) == ("image", image["name"], 0)
+    assert end["event"] == "finished"
 
 
 @pytest.mark.usefixtures("_nobody")

@@ -1,6 +1,7 @@
 """The loop: stopped and resumed, packed and alone, failing and stopping early."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from small_world import live_in
 from taskonomy_catalogue.launch import trials_text
 from taskonomy_catalogue.records import best_guesses, parse_result
 from taskonomy_catalogue.trials import digest, enumerate_trials
-from taskonomy_jobs import packing, trainer
+from taskonomy_jobs import packing, stacking, trainer
 from taskonomy_jobs.evaluate import evaluated
 from taskonomy_jobs.job import Stopped
 from taskonomy_jobs.packing import packs
@@ -39,7 +40,8 @@ def run(world, tmp_path, trials, settings=None, stop_after=None):
     if stop_after is None:
         return train(job)
     taken = 0
-    step = packing.OneByOne.step
+    way = stacking.Stacked if settings and settings.stacked == "yes" else packing.OneByOne
+    step = way.step
 
     def counting(*arguments):
         nonlocal taken
@@ -48,7 +50,7 @@ def run(world, tmp_path, trials, settings=None, stop_after=None):
         job.stop.is_given = taken >= stop_after
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing.OneByOne, "step", counting)
+        patch.setattr(way, "step", counting)
         with pytest.raises(Stopped):
             train(job)
     return "stopped"
@@ -315,3 +317,51 @@ def test_judged_again_from_its_weights_a_trial_loses_the_same(world, tmp_path, s
         assert found["largest_difference"] == 0
         assert found["mean_loss"] == pytest.approx(found["recorded_mean_loss"])
         assert found["rmse"] >= found["mean_loss"]
+
+
+def test_stacked_networks_learn_what_they_learn_one_by_one(
+    world, tmp_path, small_study, monkeypatch
+):
+    study = small_study(steps=8)
+    sources_trained(world, tmp_path, study)
+    transfers = of_kind(study, "transfer", "normals", order=2)
+    other = anew(world, "other")
+    shutil.copytree(world.root, other.root)
+    assert run(world, tmp_path, transfers) == 0
+    live_in(other, monkeypatch.setattr)
+    # Stopped and resumed: what a stack leaves in checkpoints is each student's own.
+    assert run(other, tmp_path, transfers, Settings(stacked="yes"), stop_after=3) == "stopped"
+    assert run(other, tmp_path, transfers, Settings(stacked="yes")) == 0
+    for trial in transfers:
+        one, stacked = left(world, trial), left(other, trial)
+        for alone, beside in zip(one[1], stacked[1], strict=True):
+            assert beside["loss"] == pytest.approx(alone["loss"], rel=1e-4)
+        for alone, beside in zip(one[2], stacked[2], strict=True):
+            assert beside["loss"] == pytest.approx(alone["loss"], rel=1e-3)
+
+
+def test_a_stacked_head_that_diverges_leaves_the_others_alone(
+    world, tmp_path, small_study, monkeypatch
+):
+    study = small_study(steps=6)
+    sources_trained(world, tmp_path, study)
+    sick, *well = of_kind(study, "transfer", "depth", order=1)
+    other = anew(world, "other")
+    shutil.copytree(world.root, other.root)
+    assert run(world, tmp_path, well) == 0
+    live_in(other, monkeypatch.setattr)
+    learn = stacking._Stack.learn
+
+    def poisoned(stack, figures, examples):
+        if stack.students[0].trial == sick and stack.students[0].step == 2:
+            for parameter in stack._parameters.values():
+                parameter.grad[0] *= float("nan")
+            figures = [[figures[0][0], float("nan")], *figures[1:]]
+        learn(stack, figures, examples)
+
+    monkeypatch.setattr(stacking._Stack, "learn", poisoned)
+    assert run(other, tmp_path, [sick, *well], Settings(stacked="yes")) == 64
+    assert not (other.root / digest(sick) / "result.json").exists()
+    for trial in well:
+        alone, beside = left(world, trial)[3], left(other, trial)[3]
+        assert beside.mean_loss == pytest.approx(alone.mean_loss, rel=1e-3)

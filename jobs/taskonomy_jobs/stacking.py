@@ -1,0 +1,156 @@
+"""Small networks of one shape computed as one: a pack's way to take steps on a GPU.
+
+A transfer's network is so small that a GPU spends its time being told what to do. Here parameters
+of all students lie in one tensor each, `torch.func.vmap` runs them side by side, and one optimiser
+moves them all. Each student's own parameters are views of its slice, so judging, checkpoints and
+weights know nothing of it. Sums run in another order than alone: results agree to rounding, and
+`OneByOne` is the way that agrees to the bit.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from taskonomy_jobs.batches import Batch
+from taskonomy_jobs.distributed import Gang
+from taskonomy_jobs.losses import training_loss
+from taskonomy_jobs.model.layers import KeyedDropout
+from taskonomy_jobs.packing import OneByOne
+from taskonomy_jobs.students import IMAGES, Inputs, Student, mixed_precision
+
+
+class Stacked:
+    """Students side by side; those that cannot be stacked one by one (`packing.Way`)."""
+
+    def __init__(self, gang: Gang, inputs: Callable[[Batch], Inputs], otherwise: OneByOne) -> None:
+        """Take steps.
+
+        Args:
+            gang: the workers that share each batch.
+            inputs: returns what networks see of a batch.
+            otherwise: takes the steps of networks that cannot be stacked.
+        """
+        self._gang, self._inputs, self._otherwise = gang, inputs, otherwise
+        self._stack: _Stack | None = None
+
+    def step(self, students: Sequence[Student], batch: Batch | None, offset: int) -> None:
+        """Teach every student."""
+        if len(students) < 2 or not all(can_be_stacked(student.network) for student in students):
+            self._otherwise.step(students, batch, offset)
+            return
+        if self._stack is None or self._stack.students != list(students):
+            self._stack = _Stack(students)
+        losses = self._stack.accumulate(batch, self._inputs(batch) if batch else {})
+        gradients = self._stack.gradients()
+        self._gang.add_up([losses, *gradients])
+        norms = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).sqrt()
+        figures = torch.stack([losses, norms], dim=1).tolist()  # one wait for the GPU
+        self._stack.learn(figures, [] if batch is None else batch.ids.tolist())
+
+
+def can_be_stacked(network: nn.Module) -> bool:
+    """Return whether a network computes the same beside others as alone.
+
+    Batch norm keeps running statistics and keyed dropout draws from a generator: neither can be
+    mapped over.
+    """
+    return not any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm)
+        or (isinstance(module, KeyedDropout) and module.share > 0)
+        for module in network.modules()
+    )
+
+
+class _Stack:
+    """Networks of some students in one, and the optimiser of them all."""
+
+    def __init__(self, students: Sequence[Student]) -> None:
+        self.students = list(students)
+        self._network = students[0].network
+        each = [dict(student.network.named_parameters()) for student in students]
+        self._parameters = {
+            name: torch.stack([of[name].detach() for of in each]).requires_grad_()
+            for name in each[0]
+        }
+        self._buffers = {
+            name: torch.stack([dict(s.network.named_buffers())[name] for s in students])
+            for name, _ in self._network.named_buffers()
+        }
+        optimiser = students[0].trial.optimiser
+        self._optimiser = torch.optim.Adam(
+            list(self._parameters.values()),
+            lr=optimiser.learning_rate,
+            weight_decay=optimiser.weight_decay,
+            fused=True,
+        )
+        for name, stacked in self._parameters.items():
+            self._take_over(stacked, [of[name] for of in each])
+
+    def _take_over(self, stacked: Tensor, single: Sequence[nn.Parameter]) -> None:
+        """Make a parameter of every student, and what its optimiser knows of it, views."""
+        states = [s.optimiser.state[p] for s, p in zip(self.students, single, strict=True)]
+        state: dict[str, Any] = {"step": torch.zeros((), device=stacked.device)}
+        for moment in ("exp_avg", "exp_avg_sq"):
+            known = [
+                of.get(moment, torch.zeros_like(p)) for of, p in zip(states, single, strict=True)
+            ]
+            state[moment] = torch.stack(known)
+        if states[0]:
+            state["step"] = states[0]["step"].detach().clone().to(stacked.device)
+        self._optimiser.state[stacked] = state
+        for place, (parameter, of) in enumerate(zip(single, states, strict=True)):
+            parameter.data = stacked.detach()[place]
+            of["step"] = state["step"]
+            of.update({moment: state[moment][place] for moment in ("exp_avg", "exp_avg_sq")})
+
+    def accumulate(self, batch: Batch | None, inputs: Inputs) -> Tensor:
+        """Add a batch to the gradients; return every student's share of its mean loss, (m,)."""
+        if batch is None:
+            return torch.zeros(len(self.students), device=self.students[0].device)
+        seen = torch.stack(
+            [
+                torch.cat([inputs[source] for source in s.trial.sources or (IMAGES,)], dim=2)
+                for s in self.students
+            ]
+        )
+        with mixed_precision(seen.device):
+            predictions = vmap(self._predicted)(self._parameters, self._buffers, seen)
+        losses = [
+            training_loss(
+                s.trial.target, said.float(), batch.target, batch.mask, s.statistics
+            ).sum()
+            / s.trial.optimiser.batch_size
+            for s, said in zip(self.students, predictions, strict=True)
+        ]
+        together = torch.stack(losses)
+        together.sum().backward()  # type: ignore[no-untyped-call]
+        return together.detach()
+
+    def _predicted(
+        self, parameters: dict[str, Tensor], buffers: dict[str, Tensor], seen: Tensor
+    ) -> Any:
+        return functional_call(self._network, (parameters, buffers), (seen,))
+
+    def gradients(self) -> list[Tensor]:
+        """Return the gradient of every stacked parameter, (m, …); zeros where nothing flowed."""
+        for parameter in self._parameters.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [p.grad for p in self._parameters.values() if p.grad is not None]
+
+    def learn(self, figures: Sequence[Sequence[float]], examples: Sequence[int]) -> None:
+        """Take an optimiser step; students whose figures are not finite fail.
+
+        What a failed student's slice becomes touches no other's, and the next step is stacked anew
+        without it.
+        """
+        for group in self._optimiser.param_groups:
+            group["lr"] = self.students[0].learning_rate
+        self._optimiser.step()
+        self._optimiser.zero_grad(set_to_none=True)
+        for student, (loss, norm) in zip(self.students, figures, strict=True):
+            if student.is_sound(loss, norm, examples):
+                student.advance(loss)
