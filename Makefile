@@ -11,9 +11,11 @@ JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 # Tests write thousands of small files: into memory where there is room, as waiting for a disk is half of it.
 SHM    := $(shell test "$$(df -Pm /dev/shm 2>/dev/null | awk 'END {print $$4}')" -gt 4000 2>/dev/null && echo /dev/shm)
 PYTEST := $(if $(SHM),PYTEST_DEBUG_TEMPROOT=$(SHM)) $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
+PLANE  := $(BIN)/python tests/helpers/control_plane.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-published test check lint format types venv chromium benchmarks clean
+.PHONY: help demo demo-published test check lint format types venv chromium control-plane \
+  cluster-up cluster-down benchmarks clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -50,11 +52,11 @@ demo-published: $(VENV)/product ## the paper's own measurements instead: no trai
 	@echo "  $(DEMO)/published/report/report.html  the report: open it in a browser"
 	@echo "  $(DEMO)/published/taxonomies.csv      every budget and order, one row each"
 
-test: lint types chromium $(MLFLOW) ## install, then every test, lint and type check
+test: lint types chromium $(MLFLOW) control-plane ## install, then every test, lint and type check
 	$(PYTEST)
 
 check: lint types ## the fast loop: lint, types, tests without servers or a browser
-	$(PYTEST) -m "not slow and not browser and not s3 and not mlflow"
+	$(PYTEST) -m "not slow and not browser and not s3 and not mlflow and not cluster"
 
 lint: $(VENV)/dev ## style, formatting and the arrows between packages
 	$(BIN)/ruff check .
@@ -80,6 +82,16 @@ chromium: ## a browser for the report's tests, where apt and root allow
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
 	  || echo "NO CHROMIUM: the browser tests will be skipped; install it and run again" >&2
+
+control-plane: $(VENV)/dev ## a Kubernetes control plane for the cluster tests, built once
+	@$(PLANE) build \
+	  || echo "NO CONTROL PLANE: the cluster tests will be skipped; see above" >&2
+
+cluster-up: $(VENV)/dev ## start a control plane with fake GPU nodes, and say how to reach it
+	@$(PLANE) up
+
+cluster-down: ## end it
+	@$(PLANE) down
 
 clean: ## remove what make made
 	rm -rf $(VENV) .cache $(DEMO) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -20,8 +20,9 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 Kind = Literal["task-specific", "scratch", "transfer"]
 """How a network is trained; transfers of order 1 and above are two stages of one kind."""
 
-MAX_NAME = 52
-"""A child Job is called <study>-<10 hex digits of the digest>, and a Job's name ends at 63."""
+MAX_NAME = 49
+"""A child Job is called <study>-<10 hex digits of the digest>, the pods of several nodes append
+-<index>, and all that ends at 63."""
 MAX_SEEDS = 16
 """Most repetitions of a stage."""
 
@@ -88,8 +89,8 @@ class Metadata(SpecModel):
     model_config = ConfigDict(extra="ignore")
 
     name: Name
-    """Name of the study, unique in its namespace; at most 52 characters, as child Job names
-    append a digest."""
+    """Name of the study, unique in its namespace; at most 49 characters, as its Jobs' names append
+    a digest and their pods' an index."""
     namespace: ObjectName = ""
     """Namespace it lives in; empty: the caller's."""
     labels: Texts = Field(default={})

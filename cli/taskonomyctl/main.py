@@ -16,6 +16,7 @@ from taskonomy_catalogue.errors import TaskonomyError
 from taskonomyctl.commands.analyse import bootstrap, generalization, novel_task, taxonomy
 from taskonomyctl.commands.cancel import cancel
 from taskonomyctl.commands.completion import completion
+from taskonomyctl.commands.crd import crd
 from taskonomyctl.commands.data import data
 from taskonomyctl.commands.export import export
 from taskonomyctl.commands.import_ import import_
@@ -126,6 +127,7 @@ COMMANDS = (
     taxonomy,
     infer,
     sql,
+    crd,
     completion,
 )
 

@@ -1,0 +1,295 @@
+"""The one place that talks to an API server: JSON in, JSON out.
+
+The official client finds the server and proves who we are (kubeconfig, in-cluster token, exec
+plugins); its models are left aside, as reading 3,000 Jobs through them costs seconds and megabytes.
+Requests are held to a rate, and a server that says "later" is asked again when it said.
+
+What goes wrong is told by what to do next: `Refused` will not change by asking again, `Conflict`
+wants the object read anew, `Expired` wants a list from the start, `Away` wants patience.
+"""
+
+import http.client
+import json
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import client, config  # noqa: TID251 - here alone
+
+from taskonomy_catalogue.errors import NotFound, TaskonomyError
+from taskonomy_operator.constants import MANAGER
+from taskonomy_operator.rate_limit import TokenBucket
+
+Object = dict[str, Any]
+
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+TRIES = 6
+"""Times a request is sent to a server that says "later"."""
+LONGEST_WAIT = 30.0
+"""Seconds between two of them, whatever the server wishes."""
+
+
+class ApiError(TaskonomyError):
+    """The API server did not do what it was asked."""
+
+    def __init__(self, code: int, reason: str, message: str, retry_after: float = 0.0) -> None:
+        self.code, self.reason, self.retry_after = code, reason, retry_after
+        super().__init__(message)
+
+
+class Refused(ApiError):
+    """It will not: the request is wrong or not allowed (400, 401, 403, 404, 422 …)."""
+
+
+class Conflict(ApiError):
+    """Somebody else wrote first, or the object is there already (409)."""
+
+
+class Expired(ApiError):
+    """What was asked for is too old: list from the start (410)."""
+
+
+class Away(ApiError):
+    """It cannot now, or does not answer: ask again later (429, 5xx, no connection)."""
+
+
+class Cluster:
+    """An API server, its requests held to a rate.
+
+    Threads may share one. `requests` counts what was sent by verb and code.
+    """
+
+    def __init__(
+        self, settings: "client.Configuration", *, qps: float = 50.0, burst: int = 100
+    ) -> None:
+        settings.connection_pool_maxsize = 32
+        settings.retries = False  # what to send again is ours to say
+        self._api = client.ApiClient(settings)
+        self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
+        self._host = settings.host
+        self._limit = TokenBucket(qps, burst)
+        self._counting = threading.Lock()
+        self.requests: Counter[tuple[str, int]] = Counter()
+
+    def get(self, path: str, **query: str | int) -> Object:
+        """Return an object or a list."""
+        return self.request("GET", path, query=query)
+
+    def create(self, path: str, thing: Object) -> Object:
+        """Create an object in the list at a path; fields nobody knows are refused."""
+        query = {"fieldManager": MANAGER, "fieldValidation": "Strict"}
+        return self.request("POST", path, body=thing, query=query)
+
+    def replace(self, path: str, thing: Object) -> Object:
+        """Replace an object; its resourceVersion says which state of it was meant."""
+        return self.request("PUT", path, body=thing, query={"fieldManager": MANAGER})
+
+    def patch(self, path: str, change: Object, *, kind: str = MERGE_PATCH) -> Object:
+        """Change an object."""
+        query: dict[str, str | int] = {"fieldManager": MANAGER}
+        if kind == APPLY_PATCH:
+            query["force"] = "true"
+        return self.request("PATCH", path, body=change, query=query, content_type=kind)
+
+    def delete(self, path: str, *, uid: str = "") -> None:
+        """Delete an object and, in the background, what it owns; one that is gone is no error.
+
+        Args:
+            path: the object's.
+            uid: which object is meant: one made since under the same name is spared.
+        """
+        options: Object = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            self.request("DELETE", path, body=options)
+        except Conflict:
+            if not uid:
+                raise
+        except Refused as error:
+            if error.code != http.client.NOT_FOUND:
+                raise
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """Return what the server answers; one that says "later" is asked again.
+
+        Raises:
+            ApiError: of the kind that says what to do next.
+        """
+        for attempt in range(1, TRIES + 1):
+            try:
+                answer = self._send(method, path, query, body, content_type)
+                return _parsed(answer.data, path)
+            except Away as error:
+                # Without an answer nobody knows whether it was done. Every write of ours may be
+                # sent twice: names are fixed, so a second creation is a conflict.
+                if attempt == TRIES:
+                    raise
+                time.sleep(_patience(error.retry_after, attempt))
+        raise AssertionError("unreachable")
+
+    def watch(
+        self, path: str, *, query: Mapping[str, str | int], silence: float
+    ) -> Iterator[Object]:
+        """Yield the events of a watch until the server ends it.
+
+        Args:
+            path: of the list.
+            query: its selector and the resourceVersion to start from.
+            silence: seconds without a line after which the connection counts as dead. The server
+                sends a bookmark about once a minute.
+
+        Raises:
+            Away: the connection broke or fell silent.
+        """
+        asked = {**query, "watch": "true", "allowWatchBookmarks": "true"}
+        answer = self._send("GET", path, asked, None, "application/json", silence, stream=True)
+        try:
+            for line in _lines(answer):
+                yield _parsed(line, path)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Away(0, "Silence", f"the watch of {path} broke: {error}") from error
+        finally:
+            with suppress(Exception):  # the connection may be dead already
+                answer.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int] | None,
+        body: Object | None,
+        content_type: str,
+        timeout: float = 60.0,
+        *,
+        stream: bool = False,
+    ) -> urllib3.BaseHTTPResponse:
+        self._limit.take()
+        headers = {"Accept": "application/json", "User-Agent": MANAGER}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        self._api.update_params_for_auth(
+            headers, [], ["BearerToken"], resource_path=path, method=method, body=body
+        )
+        url = f"{self._host}{path}"
+        if query:
+            url += "?" + urlencode(query)
+        try:
+            answer = self._pool.request(
+                method,
+                url,
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=urllib3.Timeout(connect=10, read=timeout),
+                preload_content=not stream,
+                retries=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            self._count(method, 0)
+            raise Away(0, "NoAnswer", f"{self._host} does not answer: {error}") from error
+        self._count(method, answer.status)
+        if answer.status >= http.client.BAD_REQUEST:
+            raise _error(answer)
+        return answer
+
+    def _count(self, method: str, code: int) -> None:
+        with self._counting:
+            self.requests[method, code] += 1
+
+
+def connect(
+    *, kubeconfig: Path | None = None, context: str | None = None, qps: float = 50, burst: int = 100
+) -> Cluster:
+    """Return the cluster that a kubeconfig or, in a pod, the pod's token leads to.
+
+    Args:
+        kubeconfig: its path; None: KUBECONFIG or ~/.kube/config, and in a pod the pod's own.
+        context: its context; None: the current one.
+        qps: requests a second.
+        burst: requests at once after a rest.
+
+    Raises:
+        NotFound: there is no cluster to be found.
+    """
+    settings = client.Configuration()
+    try:
+        if kubeconfig is None and context is None:
+            with suppress(config.ConfigException):
+                config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+                return Cluster(settings, qps=qps, burst=burst)
+        file = str(kubeconfig) if kubeconfig else None
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            file, context=context, client_configuration=settings
+        )
+    except (config.ConfigException, OSError) as error:
+        raise NotFound(f"no cluster: {error}; set KUBECONFIG, or --context") from error
+    return Cluster(settings, qps=qps, burst=burst)
+
+
+def _patience(wished: float, attempt: int) -> float:
+    """Return how long to wait: what the server wished, else longer each time; never in step."""
+    wait = wished or 0.2 * 2**attempt
+    return min(wait, LONGEST_WAIT) * random.uniform(1.0, 1.2)  # noqa: S311 - not a secret
+
+
+def _parsed(content: bytes, path: str) -> Object:
+    try:
+        answer = json.loads(content)
+    except ValueError as error:
+        raise Away(0, "NoJson", f"the answer of {path} is no JSON: {content[:80]!r}") from error
+    return answer if isinstance(answer, dict) else {"value": answer}
+
+
+def _error(answer: urllib3.BaseHTTPResponse) -> ApiError:
+    content = answer.data
+    try:
+        status = json.loads(content)
+    except ValueError:
+        status = {}
+    code = answer.status
+    message = status.get("message") or content[:200].decode(errors="replace") or f"HTTP {code}"
+    return error_of(code, status.get("reason", ""), message, _seconds(answer))
+
+
+def error_of(code: int, reason: str, message: str, retry_after: float = 0.0) -> ApiError:
+    """Return the error that says what to do next."""
+    if code == http.client.CONFLICT:
+        kind: type[ApiError] = Conflict
+    elif code == http.client.GONE:
+        kind = Expired
+    elif code == http.client.TOO_MANY_REQUESTS or code >= http.client.INTERNAL_SERVER_ERROR:
+        kind = Away
+    else:
+        kind = Refused
+    return kind(code, reason, message, retry_after)
+
+
+def _seconds(answer: urllib3.BaseHTTPResponse) -> float:
+    try:
+        return max(0.0, float(answer.headers.get("Retry-After", "0")))
+    except ValueError:
+        return 0.0
+
+
+def _lines(answer: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    rest = b""
+    for piece in answer.stream(65_536):
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from filter(None, lines)
