@@ -24,7 +24,7 @@ help: ## list the targets
 demo: $(VENV)/all ## install, then a whole study on this machine: rooms, networks, transfers, taxonomies (the main job)
 	@mkdir -p $(DEMO)
 	@cp examples/rooms.yaml $(DEMO)/study.yaml
-	cd $(DEMO) && $(HERE)/taskonomyctl data make-rooms rooms --buildings 30 --views 50
+	cd $(DEMO) && $(HERE)/taskonomyctl data make-rooms rooms --buildings 60 --views 25
 	cd $(DEMO) && $(HERE)/taskonomyctl submit
 	cd $(DEMO) && $(HERE)/taskonomyctl load --study rooms --from-artifacts artifacts
 	cd $(DEMO) && $(HERE)/taskonomyctl bootstrap --study rooms
