@@ -103,9 +103,9 @@ def _bare(trial: Trial, job: Job, lesson: Lesson, steps: int) -> float:
 def _bare_step(student: Student, batch: Batch) -> None:
     if batch.images is None:
         raise ValueError("a task-specific network sees images")
-    student.optimiser.zero_grad(set_to_none=True)
+    student.forget()
     student.accumulate(batch, {IMAGES: batch.images}, len(batch), 0)
-    student.optimiser.step()
+    student.optimiser.step(student.learning_rate)
 
 
 def _now(job: Job) -> float:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from taskonomy_jobs.adam import Adam
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.distributed import Gang
 from taskonomy_jobs.losses import training_loss
@@ -79,32 +80,22 @@ class _Stack:
             name: torch.stack([dict(s.network.named_buffers())[name] for s in students])
             for name, _ in self._network.named_buffers()
         }
-        optimiser = students[0].trial.optimiser
-        self._optimiser = torch.optim.Adam(
-            list(self._parameters.values()),
-            lr=optimiser.learning_rate,
-            weight_decay=optimiser.weight_decay,
-            fused=True,
-        )
-        for name, stacked in self._parameters.items():
-            self._take_over(stacked, [of[name] for of in each])
+        first = students[0]
+        stacked = list(self._parameters.values())
+        self._optimiser = Adam(stacked, first.trial.optimiser.weight_decay)
+        self._optimiser.steps = first.optimiser.steps
+        for place in range(len(stacked)):
+            self._take_over(place)
 
-    def _take_over(self, stacked: Tensor, single: Sequence[nn.Parameter]) -> None:
+    def _take_over(self, place: int) -> None:
         """Make a parameter of every student, and what its optimiser knows of it, views."""
-        states = [s.optimiser.state[p] for s, p in zip(self.students, single, strict=True)]
-        state: dict[str, Any] = {"step": torch.zeros((), device=stacked.device)}
-        for moment in ("exp_avg", "exp_avg_sq"):
-            known = [
-                of.get(moment, torch.zeros_like(p)) for of, p in zip(states, single, strict=True)
-            ]
-            state[moment] = torch.stack(known)
-        if states[0]:
-            state["step"] = states[0]["step"].detach().clone().to(stacked.device)
-        self._optimiser.state[stacked] = state
-        for place, (parameter, of) in enumerate(zip(single, states, strict=True)):
-            parameter.data = stacked.detach()[place]
-            of["step"] = state["step"]
-            of.update({moment: state[moment][place] for moment in ("exp_avg", "exp_avg_sq")})
+        whole, optimisers = self._optimiser, [s.optimiser for s in self.students]
+        whole.means[place] = torch.stack([of.means[place] for of in optimisers])
+        whole.squares[place] = torch.stack([of.squares[place] for of in optimisers])
+        for row, of in enumerate(optimisers):
+            of.parameters[place].data = whole.parameters[place].detach()[row]
+            of.means[place] = whole.means[place][row]
+            of.squares[place] = whole.squares[place][row]
 
     def accumulate(self, batch: Batch | None, inputs: Inputs) -> Tensor:
         """Add a batch to the gradients; return every student's share of its mean loss, (m,)."""
@@ -147,10 +138,9 @@ class _Stack:
         What a failed student's slice becomes touches no other's, and the next step is stacked anew
         without it.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = self.students[0].learning_rate
-        self._optimiser.step()
-        self._optimiser.zero_grad(set_to_none=True)
+        self._optimiser.step(self.students[0].learning_rate)
+        self._optimiser.forget_gradients()
         for student, (loss, norm) in zip(self.students, figures, strict=True):
+            student.optimiser.steps = self._optimiser.steps
             if student.is_sound(loss, norm, examples):
                 student.advance(loss)

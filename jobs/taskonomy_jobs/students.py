@@ -17,6 +17,7 @@ from torch import Tensor
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_catalogue.launch import Exit
 from taskonomy_catalogue.trials import Optimiser, Trial
+from taskonomy_jobs.adam import Adam
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.checkpoint import Checkpoint, State
 from taskonomy_jobs.data.examples import Statistics
@@ -54,12 +55,7 @@ class Student:
         self.device, self.steps = device, steps
         self.network = create_network(trial).to(device).to(memory_format=torch.channels_last)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(
-            self.parameters,
-            lr=trial.optimiser.learning_rate,
-            weight_decay=trial.optimiser.weight_decay,
-            fused=True,
-        )
+        self.optimiser = Adam(self.parameters, trial.optimiser.weight_decay)
         self.step = 0
         self.curve: list[float] = []
         self.validated: dict[int, float] = {}
@@ -131,9 +127,7 @@ class Student:
         """
         if not self.is_sound(loss, norm, examples):
             return
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.learning_rate
-        self.optimiser.step()
+        self.optimiser.step(self.learning_rate)
         self.forget()
         self.advance(loss)
 
@@ -157,7 +151,7 @@ class Student:
 
     def forget(self) -> None:
         """Drop the accumulated gradients."""
-        self.optimiser.zero_grad(set_to_none=True)
+        self.optimiser.forget_gradients()
 
     def fail(self, what: str, examples: Sequence[int]) -> None:
         """Take no further part: a figure at the present step is not finite."""
