@@ -134,7 +134,7 @@ def losses(runs: Runs, root: str, trial: Trial) -> Any:
 
 
 def test_killed_at_random_steps_and_resumed_is_bitwise_never_killed(runs: Runs) -> None:
-    trial = a_trial(steps=40, earlyStopping={"patience": 9})
+    trial = a_trial(steps=24, earlyStopping={"patience": 9})
     assert done(runs.start([trial], "whole")) == 0
     often = {"TASKONOMY_CHECKPOINT_SECONDS": "0.1", "SMALL_WORLD_PAUSE": "0.03"}
     drawn = random.Random()
