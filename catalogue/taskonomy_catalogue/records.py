@@ -198,7 +198,7 @@ def parse_result(content: bytes, origin: str) -> Result:
 
 def write_trial(folder: Path, trial: Trial | BestGuess) -> None:
     """Write `trial.json` into a trial's folder."""
-    _write_whole(folder / TRIAL_FILE, canonical_json(trial))
+    write_whole(folder / TRIAL_FILE, canonical_json(trial))
 
 
 def write_result(folder: Path, result: Result) -> None:
@@ -209,7 +209,7 @@ def write_result(folder: Path, result: Result) -> None:
     """
     for name in (TRIAL_FILE, LOSSES_FILE):
         (folder / name).stat()
-    _write_whole(folder / RESULT_FILE, result.model_dump_json(indent=1))
+    write_whole(folder / RESULT_FILE, result.model_dump_json(indent=1))
 
 
 _TRIAL: TypeAdapter[Trial | BestGuess] = TypeAdapter(Measured)
@@ -235,8 +235,8 @@ def _said(error: ValidationError) -> Iterator[str]:
 _BRANCHES = {"task-specific", "scratch", "transfer", "best-guess"}
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader, or the power going, sees all of it or none."""
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader, or the power going, sees all of it or what was before."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as file:

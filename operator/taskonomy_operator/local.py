@@ -22,6 +22,7 @@ from types import FrameType
 
 from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.launch import TRACKING_BUFFER, trials_text
+from taskonomy_catalogue.records import write_whole
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.endings import endings, ranking_ending
 from taskonomy_operator.journal import Ended, Forgiven, Record, Running, Starting, append
@@ -38,7 +39,7 @@ from taskonomy_operator.observe import Known, OpenJob, Runner, is_locked, observ
 from taskonomy_operator.plan import Job
 from taskonomy_operator.retries import End
 from taskonomy_operator.status import Status, status_of
-from taskonomy_operator.study_folder import Run, StudyFolder, write_whole
+from taskonomy_operator.study_folder import Run, StudyFolder
 from taskonomy_operator.window import Window
 
 Show = Callable[[Status], None]

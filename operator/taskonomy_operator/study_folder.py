@@ -14,7 +14,6 @@ Results lie beside it, ``<artifacts>/<digest>/``, shared by all studies of the a
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from taskonomy_catalogue.errors import InputRefused, NotFound, did_you_mean
 from taskonomy_catalogue.launch import STUDIES_FOLDER, submitted_study
 from taskonomy_catalogue.rankings import FirstOrder, RankingFile, parse_ranking
-from taskonomy_catalogue.records import RESULT_FILE
+from taskonomy_catalogue.records import RESULT_FILE, write_whole
 from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.trials import Ranking
 from taskonomy_operator.asked import PlanStage
@@ -166,20 +165,6 @@ def submitted(artifacts: Path) -> list[StudyFolder]:
     """Return the studies that were submitted with an artifact root, by name."""
     found = artifacts.glob(str(submitted_study(Path(), "*")))
     return [StudyFolder(artifacts, path.parent.name) for path in sorted(found)]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader, or the power going, sees all of it or what was before."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _listed(known: list[str]) -> str:
