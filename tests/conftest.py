@@ -1,5 +1,6 @@
 """What every folder of tests shares: an empty warehouse, and the paper's set solved once."""
 
+import importlib.abc
 import importlib.util
 import shutil
 import sys
@@ -18,10 +19,21 @@ from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO, Settings
 from taskonomy_warehouse.selection.solve import solve_taxonomies
 from taskonomy_warehouse.warehouse import writing
 
-# DuckDB looks for pandas at every value it is given. Python's own mark for a module that is not
-# there answers at once, and tells whoever asks, as torch does, that there is none.
+
+class _NoPandas(importlib.abc.MetaPathFinder):
+    """Says at once that pandas is not here: DuckDB looks for it at every value it is given.
+
+    Whoever asks whether there is one, as torch does, hears that there is none.
+    """
+
+    def find_spec(self, name: str, *_: object) -> None:
+        # Called by importlib's _find_spec, that by an import or by find_spec.
+        if name == "pandas" and sys._getframe(2).f_code.co_name != "find_spec":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 if importlib.util.find_spec("pandas") is None:
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    sys.meta_path.insert(0, _NoPandas())
 
 
 @pytest.fixture
