@@ -23,7 +23,8 @@ from taskonomy_warehouse.warehouse import writing
 class _NoPandas(importlib.abc.MetaPathFinder):
     """Says at once that pandas is not here: DuckDB looks for it at every value it is given.
 
-    Whoever asks whether there is one, as torch does, hears that there is none.
+    Whoever asks whether there is one, as torch does, hears that there is none. (None in sys.modules
+    would say the same, but pyarrow's compiled import takes that for the module.)
     """
 
     def find_spec(self, name: str, *_: object) -> None:

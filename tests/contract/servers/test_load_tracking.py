@@ -9,6 +9,7 @@ from mlflow.tracking import MlflowClient
 from trial_results import Artifacts, small_study
 
 from taskonomy_catalogue.records import DIGEST_KEY, FOLDER_TAG, STUDY_TAG, BestGuess
+from taskonomy_catalogue.study_parts import MAX_NAME
 from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
 from taskonomy_warehouse.load import tracking as module
 from taskonomy_warehouse.load.loading import load
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.mlflow
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A study of the test's own: the server is shared."""
-    return "".join(c if c.isalnum() else "-" for c in request.node.name)[:50].strip("-")
+    return "".join(c if c.isalnum() else "-" for c in request.node.name)[:MAX_NAME].strip("-")
 
 
 @pytest.fixture
