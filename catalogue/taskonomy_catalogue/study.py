@@ -32,6 +32,7 @@ from taskonomy_catalogue.study_parts import (
     Resources,
     Taxonomy,
     Training,
+    TrainingStage,
     Transfers,
 )
 from taskonomy_catalogue.study_tasks import Tasks
@@ -176,6 +177,10 @@ class StudySpec(SpecModel):
     """Times a failed trial is tried again; evictions and bad trials do not count."""
     gpu_hours: Annotated[float, Field(strict=True, gt=0, le=1e8)] | None = None
     """GPU hours after which no further trial starts; absent: no ceiling."""
+    stage: TrainingStage | None = None
+    """Train this stage and what it needs, and no more; absent: every stage."""
+    suspend: Annotated[bool, Field(strict=True)] = False
+    """Whether to free all GPUs and start nothing; false again goes on where it stopped."""
     artifacts: OptionalPlace = ""
     """Folder or URI under which every trial leaves its results; empty: the installation's."""
     tracking: OptionalPlace = ""

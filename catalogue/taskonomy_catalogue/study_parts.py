@@ -17,6 +17,9 @@ Stage = Literal["task-specific", "scratch", "first-order", "higher-order", "affi
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """What a study goes through, in order; `submit --stage X` runs X and whatever X needs."""
 
+TrainingStage = Literal["task-specific", "scratch", "first-order", "higher-order"]
+"""Stages that train networks."""
+
 Kind = Literal["task-specific", "scratch", "transfer"]
 """How a network is trained; transfers of order 1 and above are two stages of one kind."""
 

@@ -9,7 +9,8 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from taskonomy_catalogue.errors import TaskonomyError
-from taskonomy_catalogue.launch import Event, Exit, Launch, emit, local_path
+from taskonomy_catalogue.last_words import FailedTrial
+from taskonomy_catalogue.launch import Event, Exit, Failed, Launch, emit, local_path
 from taskonomy_jobs.batches import Memory
 from taskonomy_jobs.distributed import Gang
 from taskonomy_jobs.settings import Settings
@@ -73,6 +74,8 @@ class Job:
     """Where runs are recorded; a null one on all workers but the first."""
     memory: Memory = field(init=False)
     """What decoded examples may take."""
+    failed: dict[str, FailedTrial] = field(default_factory=dict)
+    """Why trials have no result, by digest, as far as it was said."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", Memory(self.settings.label_memory))
@@ -89,6 +92,8 @@ class Job:
 
     def say(self, event: Event) -> None:
         """Write an event, for all workers once."""
+        if isinstance(event, Failed):
+            self.failed[event.trial] = FailedTrial(code=event.code, reason=event.reason)
         if self.gang.is_first:
             emit(event)
 

@@ -10,12 +10,15 @@ line in `settings`.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskonomy_catalogue.errors import InputRefused, TaskonomyError
+from taskonomy_catalogue.last_words import VARIABLE, FailedTrial, LastWords
 from taskonomy_catalogue.launch import Exit, Failed, Launch, emit, local_path, parse_trials
 from taskonomy_catalogue.records import BestGuess
 from taskonomy_catalogue.trials import Trial
@@ -40,7 +43,9 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         with stop_signals() as stop, gathered() as gang, _tracker(launch, gang) as tracker:
             settings = Settings.from_environment()
-            return train(Job(launch, settings, gang, stop, tracker))
+            job = Job(launch, settings, gang, stop, tracker)
+            with last_words(job):
+                return train(job)
     except TaskonomyError as error:
         emit(Failed(reason=str(error), code=code_of(error)))
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - what a person reads of it
@@ -90,6 +95,27 @@ def _teach(job: Job, folders: Sequence[TrialFolder]) -> list[TaskonomyError]:
         if isinstance(folder.trial, BestGuess):
             make_guess(folder, folder.trial, job)
     return []
+
+
+@contextmanager
+def last_words(job: Job) -> Iterator[None]:
+    """Leave how the trials stand where the pod's termination message is read from, if asked to."""
+    try:
+        yield
+    except TaskonomyError as error:
+        job.failed.setdefault("", FailedTrial(code=code_of(error), reason=str(error)))
+        raise
+    finally:
+        place = os.environ.get(VARIABLE)
+        if place and job.gang.is_first:
+            with suppress(OSError, TaskonomyError):  # nobody's training ends for want of a note
+                Path(place).write_text(_last_words(job).text(), encoding="utf-8")
+
+
+def _last_words(job: Job) -> LastWords:
+    folders = [TrialFolder(job.artifacts, trial) for trial in read_trials(job.launch.trials)]
+    finished = {folder.digest for folder in folders if folder.is_done}
+    return LastWords.of([folder.digest for folder in folders], finished, job.failed)
 
 
 # --- whose turn it is --------------------------------------------------------------------------

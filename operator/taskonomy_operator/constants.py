@@ -37,6 +37,8 @@ DIGESTS: Final = f"{GROUP}/digests"
 """Digests of a Job's trials, in the order of its trials file, joined by commas."""
 ATTEMPT: Final = f"{GROUP}/attempt"
 """How often the trials were started before this Job, so that a budget of retries outlives it."""
+RETRY_FAILED: Final = f"{GROUP}/retry-failed"
+"""On a Study: whenever its text changes, failed trials are tried again."""
 DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 """Container that ``kubectl logs`` and ``exec`` mean."""
 

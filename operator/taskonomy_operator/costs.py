@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.records import RESULT_FILE, parse_result
 from taskonomy_catalogue.study import Study
+from taskonomy_catalogue.study_parts import TrainingStage
 from taskonomy_catalogue.trials import count_trials
 from taskonomy_operator.observe import Known
-
-TrainingStage = Literal["task-specific", "scratch", "first-order", "higher-order"]
 
 TRAINING: tuple[TrainingStage, ...] = get_args(TrainingStage)
 """Stages that train networks."""

@@ -74,6 +74,10 @@ class Installation(Part):
 
     image: str
     """Image that holds `taskonomy_jobs`."""
+    warehouse_image: str = ""
+    """Image that holds `taskonomy_warehouse`, for the Job that ranks sources."""
+    operator_image: str = ""
+    """Image that holds this package, for the step of that Job that publishes the ranking."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When nodes fetch it."""
     image_pull_secrets: tuple[str, ...] = ()
@@ -82,6 +86,10 @@ class Installation(Part):
     """Python of the image."""
     service_account: str = "default"
     """ServiceAccount of training pods; they get no token of it."""
+    ranking_service_account: str = "default"
+    """ServiceAccount of the Job that ranks sources: may get, create and update ConfigMaps."""
+    pack: Annotated[int, Field(ge=1, le=1_024)] = 8
+    """Most transfers to one target that a Job trains together; 1: every trial has its own Job."""
     profiles: dict[str, Profile] = Field(default={})
     """Kinds of nodes, by name."""
     mounts: tuple[Mount, ...] = ()

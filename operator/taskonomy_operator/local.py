@@ -152,10 +152,10 @@ class _LocalRun:
     def _goes_on(self) -> bool:
         if self._live:
             return True
-        return not (self._stops or self._is_spent() or self.known.plan.is_over())
+        return not (self._stops or self._is_held() or self.known.plan.is_over())
 
     def _start_next(self) -> None:
-        if self._stops:
+        if self._stops or self._is_held():
             return
         spec = self.known.study.spec
         jobs = min(self.settings.slots.jobs, spec.parallelism)
@@ -299,7 +299,7 @@ class _LocalRun:
             self.known.history.pace,
             slots=self.settings.slots.jobs,
             spent_seconds=self._spent_seconds(),
-            is_run=bool(self._live) or not (self._stops or self._is_spent()),
+            is_run=bool(self._live) or not (self._stops or self._is_held()),
             note=self._note(),
         )
 
@@ -310,6 +310,8 @@ class _LocalRun:
             jobs = "1 job saves and stops" if len(self._live) == 1 else "jobs save and stop"
             saving = f"{jobs}; Ctrl-C again ends all at once"
             return saving if self._live else "stopped; submit again to go on"
+        if self.known.study.spec.suspend and not self.known.plan.is_over():
+            return "spec.suspend is true: nothing starts; write false and submit again to go on"
         if self._is_spent() and not self.known.plan.is_over():
             hours = self.known.study.spec.gpu_hours
             return f"spec.gpuHours ({hours:g}) is used up: nothing more starts; raise it to go on"
@@ -318,6 +320,9 @@ class _LocalRun:
     def _spent_seconds(self) -> float:
         now = time.time()
         return self.known.history.spent_seconds + sum(now - p.began for p in self._live)
+
+    def _is_held(self) -> bool:
+        return self.known.study.spec.suspend or self._is_spent()
 
     def _is_spent(self) -> bool:
         window = Window(jobs=1, gpu_hours=self.known.study.spec.gpu_hours)

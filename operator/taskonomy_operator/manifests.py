@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from taskonomy_catalogue import last_words
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.launch import Launch
 from taskonomy_catalogue.study import Study
@@ -226,7 +227,11 @@ def _launch(study: Study, job: str, installation: Installation) -> Launch:
 
 def _environment(asked: StageResources, installation: Installation) -> list[Manifest]:
     """Return the container's environment; caches go to /tmp, as the root is read-only."""
-    given = {"HOME": "/tmp", "PYTHONUNBUFFERED": "1"}  # noqa: S108 - a volume of the pod's own
+    given = {
+        "HOME": "/tmp",  # noqa: S108 - a volume of the pod's own
+        "PYTHONUNBUFFERED": "1",
+        last_words.VARIABLE: last_words.TERMINATION_LOG,
+    }
     if elastic.is_gang(asked):
         given |= elastic.gang_environment()
     given |= installation.env

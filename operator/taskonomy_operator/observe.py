@@ -118,7 +118,7 @@ def observe_as(
     records: Iterable[Record] | None = None,
 ) -> Known:
     """Return what is known of a study, were it submitted so; its folder need not be there."""
-    plan = Plan(study, stage=run.stage, most_in_pack=most_in_pack)
+    plan = Plan(study, stage=run.stage or study.spec.stage, most_in_pack=most_in_pack)
     plan.saw_ranking(folder.ranking(study))
     history = History()
     for record in read(folder.journal_file) if records is None else records:

@@ -127,6 +127,8 @@ class StudyStatus(StatusModel):
     """GPU hours used, evicted and failed attempts among them."""
     eta: AwareDatetime | None = None
     """When the last trial should be done at the present pace; absent: not known yet."""
+    retried: Word = ""
+    """The `taskonomy.dev/retry-failed` annotation that failures were last forgiven for."""
     ranking: Word = ""
     """ConfigMap that holds the ranking of sources that higher orders are chosen by."""
     conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
