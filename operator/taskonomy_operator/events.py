@@ -98,12 +98,9 @@ class EventRecorder:
 
     def flush(self, patience: float = 5.0) -> bool:
         """Wait until what was recorded is written; return whether it was, in so many seconds."""
-        deadline = time.monotonic() + patience
-        while self._news.unfinished_tasks:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
-        return True
+        written = self._news.all_tasks_done
+        with written:
+            return written.wait_for(lambda: not self._news.unfinished_tasks, patience)
 
     def _start(self) -> None:
         with self._starting:

@@ -10,6 +10,7 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -59,7 +60,8 @@ class HealthServer:
                 f"port {self.port}: {reason}; choose another with --port"
             ) from error
         self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        serve = partial(self._server.serve_forever, poll_interval=0.1)
+        threading.Thread(target=serve, name="health", daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more."""

@@ -7,7 +7,6 @@ and whatever a traceback looks like, a line stays one line.
 
 import json
 import logging
-import math
 import sys
 import threading
 from collections.abc import Mapping, MutableMapping
@@ -111,20 +110,21 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
 
 
 def _json(value: object) -> str:
-    """Return JSON in ASCII, whatever is given: JSON has no infinity, and lines end in many ways."""
+    """Return JSON in ASCII, whatever is given: lines end in many ways, and JSON has no infinity."""
     try:
-        return json.dumps(_finite(value), default=str, allow_nan=False)
-    except (TypeError, ValueError):  # keys that are no text, a thing inside itself
-        if isinstance(value, Mapping):
-            return json.dumps({str(name): str(inner) for name, inner in value.items()})
+        return json.dumps(value, default=str, allow_nan=False)
+    except (TypeError, ValueError):  # not finite, keys that are no text, a thing inside itself
+        if isinstance(value, dict):
+            return json.dumps({str(name): _plain(inner) for name, inner in value.items()})
         return json.dumps(str(value))
 
 
-def _finite(value: object) -> object:
-    if isinstance(value, float) and not math.isfinite(value):
+def _plain(value: object) -> object:
+    """Return what JSON can say as it is, anything else as text."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
         return str(value)
-    if isinstance(value, dict):
-        return {name: _finite(inner) for name, inner in value.items()}
     return value
 
 
