@@ -25,6 +25,10 @@ from taskonomy_catalogue.study_parts import Kind, Model, Stage, Transfers
 from taskonomy_catalogue.tasks import Loss, Output, Task, TaskId
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Comparison = Literal["angle"]
+COMPARISONS: Mapping[str, Comparison] = {"normals": "angle"}
+"""Tasks, by id, whose networks are compared by their field's own measure instead of the loss they
+are trained with. It decides which weights early stopping keeps, so it is part of a trial."""
 Ranking = Mapping[str, Sequence[str]]
 """By target id, the ids of its sources, best first-order transfer first."""
 
@@ -221,7 +225,8 @@ class TrialTask(Content):
     @classmethod
     def of(cls, task: Task) -> Self:
         """Return that much of a dictionary's task."""
-        return cls(**{name: getattr(task, name) for name in cls.model_fields})
+        own = {name: getattr(task, name) for name in cls.model_fields if name != "comparison"}
+        return cls(**own, comparison=COMPARISONS.get(task.id))
 
     id: TaskId
     """Our name for it: input (noise, mask, tiles) and labels are chosen by it."""
@@ -233,6 +238,8 @@ class TrialTask(Content):
     """What the network returns."""
     loss: Loss
     """What the network is trained with."""
+    comparison: Comparison | None = None
+    """What networks are compared by on held-out images; absent: by the loss."""
 
 
 class SourceEncoder(Content):

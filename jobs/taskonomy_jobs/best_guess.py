@@ -5,6 +5,7 @@ what the task's networks are compared by (`losses.comparison_loss`), the guess i
 
 - absolute errors: the median at each pixel and channel;
 - squared errors: the mean;
+- angles: the median direction at each pixel (`directions`);
 - cross-entropy: how often each label is there, at each pixel where there are pixels, with the
   weights of rare labels counted in;
 - pairs of an embedding: pixels near one another are of one segment. The embedding is the pixel's
@@ -24,6 +25,7 @@ from torch import Tensor
 from taskonomy_catalogue.errors import NotFound
 from taskonomy_catalogue.trials import TrialTask
 from taskonomy_jobs.data.examples import Statistics
+from taskonomy_jobs.directions import Directions
 from taskonomy_jobs.losses import (
     comparison_loss,
     different_loss,
@@ -98,6 +100,8 @@ def _summary(task: TrialTask, statistics: Statistics, image_size: int) -> _Summa
         return _Distances(task.output.channels, image_size // task.output.stride)
     if kind in ("classes", "class-map"):
         return _Frequencies(task.output.channels, statistics)
+    if task.comparison == "angle":
+        return _Direction()
     if task.loss == "l2":
         return _Mean()
     return _Median(1.0 if kind == "image" else REACH)
@@ -130,6 +134,20 @@ class _Mean:
         """Return the mean; where no label was ever valid, the mean of the whole."""
         whole = self._sum.sum() / self._weight.expand_as(self._sum).sum().clamp(min=1e-300)
         return torch.where(self._weight > 0, self._sum / self._weight, whole).float()
+
+
+class _Direction:
+    """Weighted median of each pixel's direction."""
+
+    def __init__(self) -> None:
+        self._seen = Directions(HISTOGRAMS)
+
+    def add(self, target: Tensor, mask: Tensor | None) -> None:
+        self._seen.add(target, _shares(mask, target))
+
+    def prediction(self) -> Tensor:
+        """Return the medians, (3, H, W)."""
+        return self._seen.prediction()
 
 
 class _Median:

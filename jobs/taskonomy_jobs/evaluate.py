@@ -3,7 +3,7 @@
     python -m taskonomy_jobs.evaluate --trials FILE --study NAME --dataset PLACE --artifacts PLACE
 
 One JSON line a trial: its mean held-out loss now and as recorded, the largest difference of any
-image, and what else the task is measured by (`losses.further_measures`: angular error, accuracy
+image, and what else the task is measured by (`losses.further_measures`: accuracy, root mean square
 and the like, means over images). Nothing is written: results stay what they were when trained.
 """
 

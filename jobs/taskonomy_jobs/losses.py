@@ -7,6 +7,7 @@ rates count. By the task's output and loss:
 | output, loss | training | comparison |
 |---|---|---|
 | image, l1 | mean absolute error of valid pixels | the same |
+| image, l1 (normals) | mean absolute error of valid pixels | mean angle to the truth, degrees |
 | image, l2 (curvature) | mean squared error of valid pixels | the same |
 | class map, whole labels (semantic) | cross-entropy of valid pixels, balanced | the same |
 | class map, soft labels (colorization) | cross-entropy, rare colours weigh more | the same |
@@ -16,6 +17,8 @@ rates count. By the task's output and loss:
 | classes | cross-entropy with soft labels | the same |
 
 A user's task with a loss of its own (`custom.TaskPlugin`) is trained with it and compared by it.
+Normals are compared as their field does (Fouhey, Gupta and Hebert, Data-Driven 3D Primitives, ICCV
+2013): the length of a predicted normal means nothing, and three channels' errors are no angle.
 
 Adversarial terms, which the paper adds to pixel losses, are left out, so that a loss means the same
 for every network. A clipped error is no use for comparing: beyond the clip all networks tie. An
@@ -70,7 +73,7 @@ def training_loss(
     own = plugin(task.id).loss is not None
     if not own and task.output.kind == "vector" and task.loss == "l2" and task.id not in UNCLIPPED:
         return clipped_squared_error(prediction, target)
-    return comparison_loss(task, prediction, target, mask, statistics)
+    return _loss(task, prediction, target, mask, statistics)
 
 
 def comparison_loss(
@@ -84,6 +87,19 @@ def comparison_loss(
 
     Arguments and errors as `training_loss`.
     """
+    if task.comparison == "angle" and plugin(task.id).loss is None:
+        return angular_error(prediction, target, mask)
+    return _loss(task, prediction, target, mask, statistics)
+
+
+def _loss(
+    task: TrialTask,
+    prediction: Tensor,
+    target: Tensor,
+    mask: Tensor | None,
+    statistics: Statistics,
+) -> Tensor:
+    """Return the task's loss of each example, (B,), as most tasks are trained and compared."""
     if own := plugin(task.id).loss:
         return own(prediction, target, mask)
     match task.output.kind, task.loss:
@@ -111,8 +127,7 @@ def further_measures(
 ) -> dict[str, Tensor]:
     """Return measures that people know the task by, each (B,); arguments as `training_loss`.
 
-    - normals: `angular_error`, mean angle to the true direction in degrees;
-    - other images: `rmse`, root of the mean squared error in the label's scale;
+    - images: `rmse`, root of the mean squared error in the label's scale;
     - whole class maps: `accuracy`, share of valid pixels whose class is right;
     - classes: `top1` and, with more than five of them, `top5`: 1 if the likeliest label is there;
     - embeddings: `pair_accuracy`, share of pixel pairs told right, same and different alike;
@@ -120,8 +135,6 @@ def further_measures(
     """
     del statistics  # every measure so far is in the label's own scale
     match task.output.kind:
-        case "image" if task.id == "normals":
-            return {"angular_error": angular_error(prediction, target, mask)}
         case "image":
             return {"rmse": pixel_error(prediction, target, mask, squared=True).sqrt()}
         case "class-map" if not target.is_floating_point():
@@ -164,12 +177,19 @@ def clipped_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
 def angular_error(prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
     """Return the mean angle between predicted and true normals of valid pixels in degrees, (B,).
 
-    From sine and cosine, which is exact for small angles too. Both need not have length one.
+    From sine and cosine, which is exact for small angles too. Neither need have length one. What
+    has none points nowhere, and is as far off as what is at right angles.
+
+    Args:
+        prediction: (B, 3, H, W).
+        target: of the same shape.
+        mask: (B, 1, H, W) or None.
     """
     if mask is not None:
         target = torch.where(mask > 0.5, target, 0.0)
     sine = torch.linalg.vector_norm(torch.linalg.cross(prediction, target, dim=1), dim=1)
-    angle = torch.atan2(sine, (prediction * target).sum(1))
+    cosine = (prediction * target).sum(1)
+    angle = torch.atan2(torch.where((sine == 0) & (cosine == 0), 1.0, sine), cosine)
     return _mean_of_valid(torch.rad2deg(angle), _pixels(mask))
 
 

@@ -442,6 +442,14 @@ def test_kind_and_kind_of_length_change_the_digest_too() -> None:
     assert len(kinds | {GOLDEN}) == 4
 
 
+def test_what_networks_are_compared_by_is_part_of_a_trial_where_it_is_not_the_loss() -> None:
+    by_angle = Trial.model_validate(changed("target.comparison", "angle"))
+    assert digest(by_angle) != GOLDEN
+    compared = {t.target.id: t.target.comparison for t in task_specific_trials(study())}
+    assert {task for task, by in compared.items() if by} == {"normals"}
+    assert compared["normals"] == "angle"
+
+
 def leaves(content: Any, place: str = "") -> set[str]:
     """Return the dotted path of every value in a document."""
     items = content.items() if isinstance(content, dict) else enumerate(content)
@@ -458,7 +466,7 @@ def test_the_changes_above_reach_every_field_of_a_trial() -> None:
     other_entries = {"encoders.1.task", "encoders.1.digest"}
     assert leaves(TRIAL) - other_entries - {"kind"} == set(CHANGES)
     declared = Trial.model_validate(TRIAL).model_dump(mode="json")
-    absent = {"optimiser.steps", "encoders.0.initial_seed"}
+    absent = {"optimiser.steps", "encoders.0.initial_seed", "target.comparison"}
     assert leaves(declared) - leaves(TRIAL) == absent
 
 

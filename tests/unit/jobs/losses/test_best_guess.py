@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,15 +84,66 @@ def weights_of(mask: Tensor, channels: int) -> np.ndarray:
 
 
 def test_absolute_errors_have_the_weighted_median() -> None:
-    labels, _ = some_labels("normals")
+    labels, _ = some_labels("reshading")
     assert labels.mask is not None
-    values, weights = labels.target.numpy(), weights_of(labels.mask, 3)
-    found = guessed("normals", labels).numpy()
-    for index in np.ndindex(3, SIDE, SIDE):
+    values, weights = labels.target.numpy(), weights_of(labels.mask, 1)
+    found = guessed("reshading", labels).numpy()
+    for index in np.ndindex(1, SIDE, SIDE):
         v, w = values[:, *index], weights[:, *index]
         order = np.argsort(v)
         median = v[order][np.searchsorted(w[order].cumsum(), w.sum() / 2 - 1e-6)]
         assert found[index] == pytest.approx(median, abs=2 / module.BINS)
+
+
+def some_directions() -> np.ndarray:
+    """Return about 4,000 directions (N, 3), spread over the whole sphere."""
+    place = np.arange(4000) + 0.5
+    height, turn = 1 - place / 2000, np.pi * (1 + 5**0.5) * place
+    radius = np.sqrt(1 - height**2)
+    return np.stack([radius * np.cos(turn), radius * np.sin(turn), height], -1)
+
+
+def test_angles_have_the_direction_that_is_the_least_off() -> None:
+    """At each pixel, no direction of thousands is better by more than cells are coarse."""
+    labels, _ = some_labels("normals")
+    assert labels.mask is not None
+    weights = weights_of(labels.mask, 1)[:, 0]
+    unit = labels.target / labels.target.norm(dim=1, keepdim=True)
+    guess = guessed("normals", labels).numpy()
+    np.testing.assert_allclose(np.linalg.norm(guess, axis=0), 1, atol=1e-5)
+    tried = some_directions()
+    for pixel in np.ndindex(SIDE, SIDE):
+        directions, w = unit[:, :, *pixel].numpy().astype(float), weights[:, *pixel]
+
+        def off(said: np.ndarray, directions: np.ndarray = directions, w: np.ndarray = w) -> Any:
+            angles = np.degrees(np.arccos(np.clip(said @ directions.T, -1, 1)))
+            return angles @ w / w.sum()
+
+        assert off(guess[:, *pixel]) < off(tried).min() + 0.1
+
+
+def test_directions_have_their_median_by_hand() -> None:
+    """Two of three agree: the median is theirs, whatever the third, its length, or the mean."""
+    up, side = [0.0, 0.0, 1.0], [3.0, 0.0, 0.0]
+    target = torch.tensor([up, up, side]).view(3, 3, 1, 1)
+    found = best_guess([Batch(target, None)], PLAIN, task("normals"), 1).flatten()
+    assert found.tolist() == pytest.approx(up, abs=1e-3)
+
+
+def test_where_no_direction_is_ever_valid_the_guess_is_that_of_the_whole() -> None:
+    target = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.6, 0.8], [math.nan] * 3, [1.0, 0.0, 0.0]])
+    target = target.T.reshape(1, 3, 2, 2)[:, :, :, [0, 1]]
+    mask = torch.tensor([[[[1.0, 1.0], [0.0, 1.0]]]])
+    found = best_guess([Batch(target, mask)], PLAIN, task("normals"), 2)
+    middle = found[:, 1, 0].tolist()  # of three directions 37, 90 and 90 degrees apart
+    assert middle[0] < 0.5
+    assert middle[2] > 0.8
+
+
+def test_directions_that_cancel_out_have_one_all_the_same() -> None:
+    target = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]]).view(2, 3, 1, 1)
+    found = best_guess([Batch(target, None)], PLAIN, task("normals"), 1)
+    assert found.norm() == pytest.approx(1)
 
 
 def test_labels_of_eight_bits_have_their_exact_median() -> None:
@@ -184,7 +236,7 @@ def test_how_labels_are_batched_does_not_matter(name: str) -> None:
     torch.testing.assert_close(guessed(name, labels, statistics), in_one, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["depth", "curvature", "segmentation-semantic"])
+@pytest.mark.parametrize("name", ["depth", "curvature", "normals", "segmentation-semantic"])
 def test_what_is_not_valid_does_not_count(name: str) -> None:
     labels, statistics = some_labels(name)
     assert labels.mask is not None
@@ -208,13 +260,21 @@ def test_where_no_label_is_ever_valid_the_guess_is_that_of_the_whole(name: str) 
     assert abs(guess[:, 2, 3].mean() - guess.mean()) < 0.1
 
 
-def test_memory_is_bounded_by_coarser_bins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HISTOGRAMS", 8 * 3 * SIDE * SIDE * 20)  # 20 bins a number
-    labels, _ = some_labels("normals")
-    coarse = guessed("normals", labels)
-    monkeypatch.undo()
-    fine = guessed("normals", labels)
-    assert 0 < (coarse - fine).abs().max() <= 2 / 20
+@pytest.mark.parametrize(
+    ("name", "memory", "coarseness"),
+    [
+        ("reshading", 8 * SIDE * SIDE * 20, 2 / 20),  # 20 bins a number
+        ("normals", 16 * SIDE * SIDE * 8**2, math.pi / 8),  # 8 by 8 cells a pixel
+    ],
+)
+def test_memory_is_bounded_by_coarser_bins(
+    name: str, memory: int, coarseness: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, _ = some_labels(name)
+    fine = guessed(name, labels)
+    monkeypatch.setattr(module, "HISTOGRAMS", memory)
+    coarse = guessed(name, labels)
+    assert 0 < (coarse - fine).abs().max() <= coarseness
 
 
 def test_no_labels_are_said_so() -> None:

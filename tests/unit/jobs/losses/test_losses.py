@@ -48,15 +48,42 @@ def test_l1_is_the_mean_over_channels_and_valid_pixels(name: str) -> None:
     target = torch.tensor([[0.0, 1.0], [0.0, -9.0]]).expand(1, channels, 2, 2)
     mask = torch.tensor([[[[1.0, 1.0], [1.0, 0.0]]]])
     expected = pytest.approx([(0.5 + 2.0 + 0.25) / 3])
-    assert both(name, prediction, target, mask) == (expected, expected)
     everywhere = pytest.approx([(0.5 + 2.0 + 0.25 + 18.0) / 4])
-    assert both(name, prediction, target) == (everywhere, everywhere)
+    trained, compared = both(name, prediction, target, mask)
+    assert trained == expected
+    assert both(name, prediction, target)[0] == everywhere
+    if name != "normals":  # which are compared by their angle
+        assert compared == expected
+        assert both(name, prediction, target)[1] == everywhere
 
 
 def test_channels_of_an_image_count_alike() -> None:
     prediction, target = torch.zeros(1, 3, 1, 2), torch.zeros(1, 3, 1, 2)
     target[0, :, 0, 0] = torch.tensor([1.0, -2.0, 3.0])
     assert both("normals", prediction, target)[0] == pytest.approx([6 / 6])
+
+
+def test_normals_are_compared_by_their_angle_in_degrees() -> None:
+    """Four pixels that are 90, 45, 180 and, by a length that does not count, 0 degrees off."""
+    true = [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.6, 0.0, 0.8]]
+    said = [[0.0, 0.2, 0.0], [0.5, 0.0, 0.5], [0.0, -1.0, 0.0], [0.06, 0.0, 0.08]]
+    prediction, target = (torch.tensor(each).T.reshape(1, 3, 2, 2) for each in (said, true))
+    assert both("normals", prediction, target)[1] == pytest.approx([(90 + 45 + 180) / 4], rel=1e-6)
+    mask = torch.tensor([[[[1.0, 1.0], [0.0, 1.0]]]])
+    assert both("normals", prediction, target, mask)[1] == pytest.approx([(90 + 45) / 3], rel=1e-6)
+
+
+def test_small_angles_and_large_ones_are_exact_whatever_the_length() -> None:
+    target = torch.tensor([[0.0, 0.0, 1.0]]).view(1, 3, 1, 1)
+    for degrees in (0.0, 1e-3, 30.0, 90.0, 180.0):
+        angle = math.radians(degrees)
+        leaning = torch.tensor([[math.sin(angle), 0.0, math.cos(angle)]]).view(1, 3, 1, 1)
+        assert both("normals", 0.3 * leaning, target)[1] == pytest.approx([degrees], abs=1e-4)
+
+
+def test_a_normal_that_points_nowhere_is_no_good_one() -> None:
+    target = torch.tensor([[0.0, 0.0, 1.0]]).view(1, 3, 1, 1)
+    assert both("normals", torch.zeros(1, 3, 1, 1), target)[1] == [90.0]
 
 
 def test_curvature_is_squared() -> None:
@@ -259,6 +286,10 @@ def test_invalid_pixels_leak_neither_into_losses_nor_into_gradients(name: str, j
         further_measures(task(name), prediction, t, mask, statistics) for t in (target, spoilt)
     ]
     torch.testing.assert_close(measures[0], measures[1])
+    compared = [
+        comparison_loss(task(name), prediction, t, mask, statistics) for t in (target, spoilt)
+    ]
+    torch.testing.assert_close(compared[0], compared[1])
 
 
 @pytest.mark.parametrize("name", MASKED)
@@ -284,15 +315,6 @@ def gradient_and_loss(
 def measured(name: str, prediction: Tensor, target: Tensor) -> dict[str, list[float]]:
     found = further_measures(task(name), prediction, target, None, PLAIN)
     return {key: values.tolist() for key, values in found.items()}
-
-
-def test_angles_between_normals_whatever_their_length() -> None:
-    target = torch.tensor([[0.0, 0.0, 1.0]]).view(1, 3, 1, 1)
-    for degrees in (0.0, 1e-3, 30.0, 90.0, 180.0):
-        angle = math.radians(degrees)
-        leaning = torch.tensor([[math.sin(angle), 0.0, math.cos(angle)]]).view(1, 3, 1, 1)
-        found = measured("normals", 0.3 * leaning, target)["angular_error"]
-        assert found == pytest.approx([degrees], abs=1e-4)
 
 
 def test_root_mean_square() -> None:
