@@ -12,10 +12,9 @@ AGREED = {
         ("taskonomy.dev", "studies"): {"get", "list", "watch"},
         ("taskonomy.dev", "studies/status"): {"patch"},
         ("batch", "jobs"): {"get", "list", "watch", "create", "delete", "deletecollection"},
-        ("", "services"): {"create", "get"},
+        ("", "services"): {"create"},
         ("", "configmaps"): {"get"},
-        ("", "pods"): {"get", "list"},
-        ("", "pods/log"): {"get"},
+        ("", "pods"): {"list"},
         ("", "events"): {"create", "patch"},
     },
     "lease": {("coordination.k8s.io", "leases"): {"get", "create", "update"}},
@@ -63,7 +62,7 @@ def test_each_right_is_asked_for_where_it_is_needed() -> None:
     for about in server.asked:
         leases = about["resource"] == "leases"
         assert about["namespace"] == ("system" if leases else "team-a")
-        assert about["subresource"] in ("", "status", "log")
+        assert about["subresource"] in ("", "status")
 
 
 def test_everywhere_is_asked_for_as_everywhere() -> None:
