@@ -60,9 +60,16 @@ class Kube:
         url = urlsplit(cluster["server"])
         self._host, self._port = url.hostname or "", url.port or 443
         self._tls = _tls(cluster, user)
-        self._headers = {}
+        self.headers: dict[str, str] = {}
+        """Say who asks."""
         if "token" in user:
-            self._headers["Authorization"] = f"Bearer {user['token']}"
+            self.headers["Authorization"] = f"Bearer {user['token']}"
+
+    def connection(self, timeout: float) -> http.client.HTTPSConnection:
+        """Return a connection of its own, not opened yet."""
+        return http.client.HTTPSConnection(
+            self._host, self._port, context=self._tls, timeout=timeout
+        )
 
     def request(
         self,
@@ -82,12 +89,9 @@ class Kube:
         """
         if query:
             path = f"{path}?{urlencode(query)}"
-        headers = self._headers | {"Accept": accept, "Content-Type": content_type}
+        headers = self.headers | {"Accept": accept, "Content-Type": content_type}
         payload = None if body is None else json.dumps(body)
-        connection = http.client.HTTPSConnection(
-            self._host, self._port, context=self._tls, timeout=timeout
-        )
-        with closing(connection):
+        with closing(self.connection(timeout)) as connection:
             connection.request(method, path, payload, headers)
             answer = connection.getresponse()
             content = answer.read()
