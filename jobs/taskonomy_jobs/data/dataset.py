@@ -130,16 +130,19 @@ class DataSet:
             float32 (size, size): log(1 + v) / log(2^16) of the stored v, 0 where invalid; and
             bool (size, size), where it is valid. Scaled down, it is the mean of the logarithms.
         """
+        stored, valid = self.stored(domain, row, size), self.valid(domain, row, size)
+        logarithm = _LOG_DEPTH.take(stored) if stored.dtype == np.uint16 else stored
+        return np.where(valid, logarithm, np.float32(0)), valid
+
+    def valid(self, domain: str, row: int, size: int) -> Array:
+        """Return where a view's depth is valid, bool (size, size)."""
         stored = self.stored(domain, row, size)
         if stored.dtype == np.uint16:
-            valid = stored < _INVALID_FROM[domain]
-            return np.where(valid, _LOG_DEPTH.take(stored), np.float32(0)), valid
-        valid = ~np.isnan(stored)
-        return np.where(valid, stored, np.float32(0)), valid
+            return np.asarray(stored < _INVALID_FROM[domain])
+        return ~np.isnan(stored)
 
     def _decoded(self, domain: str, row: int, size: int, pixels: Pixels) -> Array:
-        path = self.index.path(domain, row)
-        values = files.image(path, pixels, self.side, size)
+        values = files.image(self.index.place(domain, row), pixels, self.side, size)
         if values.shape[-1] == size:
             return values
         if pixels == "ids":

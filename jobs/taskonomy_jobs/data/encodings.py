@@ -25,11 +25,11 @@ if it has neither).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.trials import TrialTask
@@ -152,8 +152,15 @@ def _response(source: Source, domain: str, largest: float) -> Label:
 
 def _blurred(source: Source, domain: str, largest: float) -> Label:
     share = _share(source, domain) / np.float32(largest)
-    blurred = gaussian_filter(share * 2 - 1, BLUR * source.size)
-    return np.asarray(blurred, np.float32)[None], None
+    across = _blur(source.size)
+    return (across @ (share * 2 - 1) @ across.T)[None], None
+
+
+@lru_cache(maxsize=4)
+def _blur(size: int) -> Array:
+    """Return the blur of one axis, float32 (size, size): as a product it is the faster way."""
+    one_pixel_each = np.eye(size)
+    return gaussian_filter1d(one_pixel_each, BLUR * size, axis=0).astype(np.float32)
 
 
 def _share(source: Source, domain: str) -> Array:
@@ -181,7 +188,7 @@ def _segments(source: Source, domain: str) -> Label:
     segments = source.data.stored(domain, source.row, source.size, "ids").reshape(-1)
     pixels = np.arange(len(segments))
     if ENCODINGS.get(source.task.id, _UNMASKED).masked and source.mask_domain:
-        pixels = np.flatnonzero(source.data.depth(source.mask_domain, source.row, source.size)[1])
+        pixels = np.flatnonzero(source.data.valid(source.mask_domain, source.row, source.size))
     if not len(pixels):
         raise Unreadable(source.data.index.path(domain, source.row), "has no valid pixel")
     drawn = source.random.choice(pixels, SAMPLED_PIXELS, replace=len(pixels) < SAMPLED_PIXELS)

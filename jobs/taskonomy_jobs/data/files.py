@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from taskonomy_jobs.data.layout import Pixels
 from taskonomy_jobs.data.skips import Unreadable
@@ -38,7 +39,7 @@ def image_size(path: Path) -> tuple[int, int]:
     return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
-def image(path: Path, pixels: Pixels, side: int, size: int) -> Array:
+def image(path: Path | str, pixels: Pixels, side: int, size: int) -> Array:
     """Return an image's stored values.
 
     Args:
@@ -59,7 +60,7 @@ def image(path: Path, pixels: Pixels, side: int, size: int) -> Array:
         # Read at once: Pillow asks a file for dozens of small pieces.
         with FileIO(path) as file:
             content = BytesIO(file.readall())
-        with Image.open(content, formats=("PNG",)) as opened:
+        with PngImageFile(content) as opened:  # no search for what else it could be
             if opened.size != (side, side):
                 raise wrong_size(path, opened.size, side)
             if pixels == "colour":
@@ -70,7 +71,7 @@ def image(path: Path, pixels: Pixels, side: int, size: int) -> Array:
     return _ids(values) if pixels == "ids" else _sixteen_bits(values, path)
 
 
-def wrong_size(path: Path, size: tuple[int, int], side: int) -> Unreadable:
+def wrong_size(path: Path | str, size: tuple[int, int], side: int) -> Unreadable:
     """Return the complaint that an image of this width and height is not the data set's."""
     return Unreadable(path, f"is {size[0]}×{size[1]}, the data set's images are {side}×{side}")
 
@@ -82,7 +83,7 @@ def _colour(opened: Image.Image, size: int) -> Array:
     return np.ascontiguousarray(np.asarray(picture).transpose(2, 0, 1))
 
 
-def _sixteen_bits(values: Array, path: Path) -> Array:
+def _sixteen_bits(values: Array, path: Path | str) -> Array:
     if values.ndim != 2:
         raise Unreadable(path, f"has {values.shape[2]} channels instead of one")
     if values.dtype == np.uint8:

@@ -118,7 +118,7 @@ class ImageExamples(TaskExamples):
     def _geometry(self, source: Source) -> Array | None:
         if self.mask_domain is None:
             return None
-        _, valid = source.data.depth(self.mask_domain, source.row, source.size)
+        valid = source.data.valid(self.mask_domain, source.row, source.size)
         return valid[None].astype(np.float32)
 
     def _source(self, index: int, draw: int) -> Source:
