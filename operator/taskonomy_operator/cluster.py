@@ -117,14 +117,15 @@ class Cluster:
             query["force"] = "true"
         return self.request("PATCH", path, body=change, query=query, content_type=kind)
 
-    def delete(self, path: str, *, uid: str = "") -> None:
-        """Delete an object and, in the background, what it owns; one that is gone is no error.
+    def delete(self, path: str, *, uid: str = "", propagation: str = "Background") -> None:
+        """Delete an object and what it owns; one that is gone is no error.
 
         Args:
             path: the object's.
             uid: which object is meant: one made since under the same name is spared.
+            propagation: whether it goes first (`Background`) or what it owns (`Foreground`).
         """
-        options: Object = {"propagationPolicy": "Background"}
+        options: Object = {"propagationPolicy": propagation}
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
@@ -135,6 +136,11 @@ class Cluster:
         except Refused as error:
             if error.code != http.client.NOT_FOUND:
                 raise
+
+    def delete_collection(self, path: str, *, labelSelector: str) -> None:  # noqa: N803 - theirs
+        """Delete what a selector finds in a list and, in the background, what that owns."""
+        query = {"labelSelector": labelSelector, "propagationPolicy": "Background"}
+        self.request("DELETE", path, query=query)
 
     def request(
         self,

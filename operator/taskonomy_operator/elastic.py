@@ -16,12 +16,11 @@ What is unusual here was measured on a real node with torch and gloo:
   late would otherwise wait for a gang that has gone.
 """
 
-import hashlib
 from typing import Any
 
 from taskonomy_catalogue.launch import Launch
 from taskonomy_catalogue.study_parts import StageResources
-from taskonomy_operator.constants import JOB_NAME
+from taskonomy_operator.constants import STUDY_UID
 
 TORCHRUN_MODULE = "taskonomy_jobs.elastic"
 """torchrun with the workers' exit code: torchrun's own is 1 whatever they said, and the Job's
@@ -43,7 +42,9 @@ def is_gang(asked: StageResources) -> bool:
     return asked.nodes.max > 1
 
 
-def command(python: str, launch: Launch, asked: StageResources, job: str) -> list[str]:
+def command(
+    python: str, launch: Launch, asked: StageResources, job: str, service: str
+) -> list[str]:
     """Return the container's command, word by word: no shell ever reads it.
 
     Args:
@@ -51,11 +52,12 @@ def command(python: str, launch: Launch, asked: StageResources, job: str) -> lis
         launch: what is trained.
         asked: GPUs of a pod, and nodes.
         job: the Job's name.
+        service: the Service that its pods have names by.
     """
     workers = max(asked.gpus, 1)
     if workers == 1 and not is_gang(asked):
         return launch.command(python)
-    meeting = _meeting(asked, job) if is_gang(asked) else ["--standalone", "--nnodes=1"]
+    meeting = _meeting(asked, job, service) if is_gang(asked) else ["--standalone", "--nnodes=1"]
     train = ["-m", launch.MODULE, *launch.arguments()]
     # A worker that fails ends its pod: whether it is tried again is the Job's to say.
     return [
@@ -66,25 +68,23 @@ def command(python: str, launch: Launch, asked: StageResources, job: str) -> lis
     ]
 
 
-def _meeting(asked: StageResources, job: str) -> list[str]:
+def _meeting(asked: StageResources, job: str, service: str) -> list[str]:
     settings = ",".join(f"{name}={value}" for name, value in RENDEZVOUS.items())
     return [
         f"--nnodes={asked.nodes.min}:{asked.nodes.max}",
         "--rdzv-backend=c10d",
-        f"--rdzv-endpoint={job}-0.{service_name(job)}:{PORT}",
+        f"--rdzv-endpoint={job}-0.{service}:{PORT}",
         f"--rdzv-id={job}",
         f"--rdzv-conf={settings}",
     ]
 
 
-def service_name(job: str) -> str:
-    """Return what the Service of a gang is called: as its Job, if that begins with a letter.
+def service_name(study: str) -> str:
+    """Return what the Service of a study's gangs is called: as the study, if a letter comes first.
 
-    A Service's name must, and a Job's need not.
+    A Service's name must begin with one, and a study's need not.
     """
-    if job[0].isalpha():
-        return job
-    return f"gang-{hashlib.sha256(job.encode()).hexdigest()[:20]}"
+    return study if study[0].isalpha() else f"study-{study}"
 
 
 def gang_environment() -> dict[str, str]:
@@ -109,11 +109,14 @@ def gang_job_spec(asked: StageResources, retries: int) -> dict[str, Any]:
     }
 
 
-def gang_service(job: str) -> dict[str, Any]:
-    """Return the headless Service's spec, by which a gang's pods have names."""
+def gang_service(study_uid: str) -> dict[str, Any]:
+    """Return the headless Service's spec, by which pods of all a study's gangs have names.
+
+    One Service is enough: a pod's name begins with its Job's.
+    """
     return {
         "clusterIP": "None",
         "publishNotReadyAddresses": True,
-        "selector": {JOB_NAME: job},
+        "selector": {STUDY_UID: study_uid},
         "ports": [{"name": "rendezvous", "port": PORT}],
     }

@@ -1,12 +1,25 @@
 """How each trial of a job ended, from the job's end and what it wrote. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
-from taskonomy_catalogue.launch import Exit, Failed
+from taskonomy_catalogue.launch import Exit
 from taskonomy_operator.retries import End
 
 MOST_WORDS = 500
 """Characters of a reason that are kept."""
+
+
+class Failure(Protocol):
+    """What a job said of a trial that failed: an event, or its last words."""
+
+    @property
+    def code(self) -> int:
+        """What the job would have ended with if it had carried this trial alone."""
+
+    @property
+    def reason(self) -> str:
+        """In words."""
 
 
 def endings(
@@ -15,7 +28,7 @@ def endings(
     in_job: int,
     code: int | None,
     stopped: bool,
-    failures: Mapping[str, Failed],
+    failures: Mapping[str, Failure],
     last_words: str = "",
 ) -> dict[str, End]:
     """Return how the attempt at each trial without a result ended, by digest.
@@ -25,7 +38,7 @@ def endings(
         in_job: how many trials the job was to train when it started.
         code: its exit code, negative for a signal; None: nobody saw it end.
         stopped: whether it was told to stop, or the machine went down.
-        failures: the `failed` events it wrote, by trial; under "" one about the whole job.
+        failures: what it said of trials that failed; under "" of the whole job.
         last_words: the last line it wrote that is no event.
     """
     return {
@@ -36,7 +49,7 @@ def endings(
     }
 
 
-def _named(failure: Failed, stopped: bool) -> End:
+def _named(failure: Failure, stopped: bool) -> End:
     again = failure.code == Exit.TRY_AGAIN
     return End(code=failure.code, reason=failure.reason[:MOST_WORDS], stopped=stopped and again)
 

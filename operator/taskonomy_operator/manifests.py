@@ -83,10 +83,19 @@ def training_objects(
     asked = resources_of(stage_of(trials[0]), study.spec.resources)
     made = [_job(study, owner, trials, job, attempt, asked, installation)]
     if elastic.is_gang(asked):
-        service = _metadata(study, owner, trials, elastic.service_name(job))
-        kind = {"apiVersion": "v1", "kind": "Service"}
-        made.insert(0, {**kind, "metadata": service, "spec": elastic.gang_service(job)})
+        made.insert(0, _service(study, owner))
     return made
+
+
+def _service(study: Study, owner: Owner) -> Manifest:
+    metadata = {
+        "name": elastic.service_name(study.name),
+        "namespace": owner.namespace,
+        "labels": study_labels(study, owner),
+        "ownerReferences": [owner.reference()],
+    }
+    spec = elastic.gang_service(owner.uid)
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
 def _job(
@@ -129,22 +138,26 @@ def _metadata(study: Study, owner: Owner, trials: Sequence[Measured], name: str)
 
 
 def labels(study: Study, owner: Owner, trials: Sequence[Measured]) -> dict[str, str]:
-    """Return the labels of a Job and of its pods: the Study's own, then ours, which win.
+    """Return the labels of a training Job and of its pods."""
+    ours = {constants.STAGE: stage_of(trials[0]), constants.DIGEST: digest(trials[0])[:40]}
+    targets = {trial.target.id for trial in trials}
+    if len(targets) == 1:
+        ours[constants.TARGET] = targets.pop()
+    return study_labels(study, owner) | ours
+
+
+def study_labels(study: Study, owner: Owner) -> dict[str, str]:
+    """Return the labels of everything made for a Study: its own, then ours, which win.
 
     Labels that mean something to Kubernetes or to Kueue are not passed on: the API server would
-    refuse the Job, or another controller take its pods for its own.
+    refuse the object, or another controller take pods for its own.
     """
     ours = {
         constants.PART_OF: "taskonomy",
         constants.MANAGED_BY: constants.MANAGER,
         constants.STUDY: study.name,
         constants.STUDY_UID: owner.uid,
-        constants.STAGE: stage_of(trials[0]),
-        constants.DIGEST: digest(trials[0])[:40],
     }
-    targets = {trial.target.id for trial in trials}
-    if len(targets) == 1:
-        ours[constants.TARGET] = targets.pop()
     passed_on = {k: v for k, v in study.metadata.labels.items() if not _means_something(k)}
     return passed_on | ours
 
@@ -176,7 +189,7 @@ def _pod(
     if installation.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in installation.image_pull_secrets]
     if elastic.is_gang(asked):
-        spec["subdomain"] = elastic.service_name(job)
+        spec["subdomain"] = elastic.service_name(study.name)
     annotations = {
         **installation.pod_annotations,
         constants.DEFAULT_CONTAINER: CONTAINER,
@@ -190,7 +203,9 @@ def _container(
     study: Study, job: str, asked: StageResources, installation: Installation
 ) -> Manifest:
     profile = profile_of(asked.profile, installation)
-    words = elastic.command(installation.python, _launch(study, job, installation), asked, job)
+    launch = _launch(study, job, installation)
+    service = elastic.service_name(study.name)
+    words = elastic.command(installation.python, launch, asked, job, service)
     container: Manifest = {
         "name": CONTAINER,
         "image": installation.image,

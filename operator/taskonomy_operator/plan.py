@@ -118,11 +118,18 @@ class Plan:
         if node is None or node.state == "done":
             return
         self._attempted(node, node.attempts.after(end))
-        if node.attempts.verdict(self.study.spec.retries) == "never":
-            self._move(node, "failed")
-        else:
-            self._rest(node, now)
-        self._look_again(node.downstream)
+        self._settle(node, now)
+
+    def saw_attempts(self, name: str, attempts: Attempts, now: float) -> None:
+        """So much is known of the attempts at a trial, and none is under way.
+
+        What a Job counted itself, or another process wrote down, takes the place of what was known.
+        """
+        node = self._nodes.get(name)
+        if node is None or node.state == "done":
+            return
+        self._attempted(node, attempts)
+        self._settle(node, now)
 
     def saw_ranking(self, ranking: Ranking) -> list[str]:
         """Targets are ranked: return the digests of the transfers that are asked for on top.
@@ -280,6 +287,14 @@ class Plan:
         self._waiting[node.group] += state == "waiting"
         if state == "ready":
             self._ready[node.group].add(node.place)
+
+    def _settle(self, node: Node, now: float) -> None:
+        """Put a trial whose attempt is over where its attempts let it be."""
+        if node.attempts.verdict(self.study.spec.retries) == "never":
+            self._move(node, "failed")
+        else:
+            self._rest(node, now)
+        self._look_again(node.downstream)
 
     def _rest(self, node: Node, now: float) -> None:
         wait = node.attempts.wait()

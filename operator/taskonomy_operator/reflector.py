@@ -73,6 +73,11 @@ class Reflector(Generic[Record]):
         with self._lock:
             return list(self._records.values())
 
+    def get(self, uid: str) -> Record | None:
+        """Return the record of an object; None: it is not there."""
+        with self._lock:
+            return self._records.get(uid)
+
     def age(self) -> float:
         """Return the seconds since the server last said anything; infinite before it did."""
         return float("inf") if self._heard_at is None else self._clock() - self._heard_at

@@ -16,6 +16,8 @@ MAX_RANGES = 16_000
 """Longest text of index ranges: every other of 5,000 trials done, the worst there is, is 12 KiB."""
 MAX_FAILURES = 20
 """Most failed trials that are named; the warehouse's `coverage` view lists them all."""
+MAX_TRIED = 500
+"""Most trials whose failed attempts are kept."""
 MAX_MESSAGE = 256
 """Longest message, as a pod's or ours may quote a user's words."""
 
@@ -83,7 +85,7 @@ class StageStatus(Counts):
     never started again, whether its Job still exists or not."""
     failed_indexes: Ranges = ""
     """Indexes of trials that are given up."""
-    tried: Annotated[dict[str, Count], Field(max_length=500)] = Field(default={})
+    tried: Annotated[dict[str, Count], Field(max_length=MAX_TRIED)] = Field(default={})
     """Failed attempts of trials neither done nor given up, by index: a budget of retries outlives
     its Jobs."""
     gpu_hours: Annotated[float, Field(ge=0)] = 0.0

@@ -18,7 +18,7 @@ def volumes(installation: Installation, shm: str) -> list[dict[str, Any]]:
         trial_file.trials_volume(),
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": shm}},
         {"name": "tmp", "emptyDir": {"sizeLimit": installation.tmp_size}},
-        *map(_volume, installation.mounts),
+        *map(volume_of, installation.mounts),
     ]
 
 
@@ -28,11 +28,12 @@ def volume_mounts(installation: Installation) -> list[dict[str, Any]]:
         trial_file.trials_mount(),
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - that is where it is
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
-        *map(_mount, installation.mounts),
+        *map(mount_of, installation.mounts),
     ]
 
 
-def _volume(mount: Mount) -> dict[str, Any]:
+def volume_of(mount: Mount) -> dict[str, Any]:
+    """Return the volume of a mount that the installation asks for."""
     if mount.host_path:
         return {"name": mount.name, "hostPath": {"path": mount.host_path}}
     claim: dict[str, Any] = {"claimName": mount.claim}
@@ -41,7 +42,8 @@ def _volume(mount: Mount) -> dict[str, Any]:
     return {"name": mount.name, "persistentVolumeClaim": claim}
 
 
-def _mount(mount: Mount) -> dict[str, Any]:
+def mount_of(mount: Mount) -> dict[str, Any]:
+    """Return where a container sees it."""
     seen: dict[str, Any] = {"name": mount.name, "mountPath": mount.path}
     if mount.sub_path:
         seen["subPath"] = mount.sub_path

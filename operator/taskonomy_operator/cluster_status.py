@@ -1,0 +1,304 @@
+"""The status of a Study, from what the controller knows of it. Pure.
+
+Conditions say what is so in a word and a sentence; counts add up; lists are bounded. A status that
+only differs in its ETA is not worth a write (`is_worth_writing`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from taskonomy_operator.asked import PLAN_STAGES, PlanStage
+from taskonomy_operator.ledger import Page
+from taskonomy_operator.memory import Memory
+from taskonomy_operator.names import ranking_name
+from taskonomy_operator.plan import Node, State
+from taskonomy_operator.study_status import (
+    MAX_FAILURES,
+    MAX_MESSAGE,
+    MAX_TRIED,
+    Condition,
+    Counts,
+    Failure,
+    StageStatus,
+    StudyStatus,
+)
+
+COMPLETED = "Completed"
+"""What `status.stage` says when every stage is finished."""
+
+ETA_MOVES = 0.1
+"""Share of the time left by which an ETA has to move before it is written again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps the controller from making Jobs."""
+
+    reason: str
+    """One word: `QuotaExceeded`, `JobsRefused`, `NameTaken`."""
+    message: str
+    """The server's or our sentence."""
+
+
+def status_of(memory: Memory, now: float, trouble: Trouble | None = None) -> StudyStatus:
+    """Return the status of a study.
+
+    Args:
+        memory: what is known of it.
+        now: seconds since 1970.
+        trouble: what keeps Jobs from being made, if anything does.
+    """
+    when = datetime.fromtimestamp(int(now), UTC)
+    stages = tuple(sorted((*_stages(memory, now), *_left_out(memory)), key=_place))
+    is_over = memory.plan.is_over() and not memory.wants_ranking
+    total = _sum(stages)
+    return StudyStatus(
+        observed_generation=memory.generation,
+        stage=_stage(stages, is_over),
+        start_time=memory.status.start_time or when,
+        completion_time=(memory.status.completion_time or when) if is_over else None,
+        trials=total,
+        stages=stages,
+        failures=tuple(_failures(memory))[:MAX_FAILURES],
+        gpu_hours=round(sum(stage.gpu_hours for stage in stages), 4),
+        eta=_eta(memory, now) if not is_over else None,
+        retried=memory.retried,
+        ranking=ranking_name(memory.study.name) if memory.is_ranked else "",
+        conditions=tuple(_conditions(memory, total, is_over, now, trouble)),
+    )
+
+
+def refused_status(status: StudyStatus, generation: int, why: str, now: float) -> StudyStatus:
+    """Return the status of a study that cannot be read as one: nothing is started for it."""
+    when = datetime.fromtimestamp(int(now), UTC)
+    kept = [each for each in status.conditions if each.type not in ("Accepted", "Progressing")]
+    said = [
+        _condition(status, generation, when, "Accepted", False, "Refused", why),
+        _condition(status, generation, when, "Progressing", False, "Refused", "nothing is started"),
+    ]
+    return status.model_copy(
+        update={"observed_generation": generation, "conditions": (*said, *kept)}
+    )
+
+
+def is_worth_writing(new: StudyStatus, old: StudyStatus, now: float) -> bool:
+    """Return whether a status says something that the one before does not."""
+    if new.model_copy(update={"eta": None, "gpu_hours": 0.0, "stages": ()}) != old.model_copy(
+        update={"eta": None, "gpu_hours": 0.0, "stages": ()}
+    ):
+        return True
+    if [_settled(stage) for stage in new.stages] != [_settled(stage) for stage in old.stages]:
+        return True
+    if (new.eta is None) != (old.eta is None):
+        return True
+    if new.eta is None or old.eta is None:
+        return False
+    moved = abs((new.eta - old.eta).total_seconds())
+    return moved > 60 + ETA_MOVES * max(0.0, new.eta.timestamp() - now)
+
+
+def _settled(stage: StageStatus) -> StageStatus:
+    return stage.model_copy(update={"gpu_hours": 0.0})
+
+
+# --- counts ------------------------------------------------------------------------------------
+
+
+def _stages(memory: Memory, now: float) -> Iterator[StageStatus]:
+    running, queued = _live_trials(memory)
+    seconds = memory.gpu_seconds(now)
+    counts = memory.plan.counts()
+    for stage in PLAN_STAGES:
+        if stage not in counts:
+            continue
+        states: Counter[State] = counts[stage]
+        page = memory.ledger.page(stage)
+        under_way = running[stage] + queued[stage]
+        settled = states["done"] + states["failed"] + states["blocked"]
+        total = sum(states.values())
+        yield StageStatus(
+            name=stage,
+            total=total,
+            done=states["done"],
+            running=running[stage],
+            queued=queued[stage],
+            failed=states["failed"],
+            blocked=states["blocked"],
+            waiting=max(0, total - settled - under_way),
+            done_indexes=str(page.done),
+            failed_indexes=str(page.failed),
+            tried=_tried(page),
+            gpu_hours=round(seconds.get(stage, 0.0) / 3600, 4),
+        )
+
+
+def _left_out(memory: Memory) -> Iterator[StageStatus]:
+    """Yield stages that are not asked for now: what was done in them is kept, and nothing else."""
+    asked = memory.plan.counts()
+    for stage in memory.status.stages:
+        if stage.name not in asked and stage.done:
+            yield StageStatus(
+                name=stage.name,
+                total=stage.done,
+                done=stage.done,
+                done_indexes=stage.done_indexes,
+                gpu_hours=stage.gpu_hours,
+            )
+
+
+def _place(stage: StageStatus) -> int:
+    return PLAN_STAGES.index(stage.name)
+
+
+def _live_trials(memory: Memory) -> tuple[Counter[PlanStage], Counter[PlanStage]]:
+    """Return the trials whose Job has pods that run, and those whose Job waits, by stage."""
+    running: Counter[PlanStage] = Counter()
+    queued: Counter[PlanStage] = Counter()
+    for live in memory.live.values():
+        runs = live.record is not None and live.record.ready > 0
+        for name in live.job.digests:
+            node = memory.plan.node(name)
+            if node is not None and node.state == "running":
+                (running if runs else queued)[node.stage] += 1
+    return running, queued
+
+
+def _tried(page: Page) -> dict[str, int]:
+    return {str(index): crashes for index, crashes in list(page.tried.items())[:MAX_TRIED]}
+
+
+def _sum(stages: tuple[StageStatus, ...]) -> Counts:
+    return Counts(**{name: sum(getattr(s, name) for s in stages) for name in Counts.model_fields})
+
+
+def _stage(stages: tuple[StageStatus, ...], is_over: bool) -> str:
+    if is_over:
+        return COMPLETED
+    left = (each.name for each in stages if each.done + each.failed + each.blocked < each.total)
+    return next(left, stages[-1].name if stages else "")
+
+
+# --- what is missing ---------------------------------------------------------------------------
+
+
+def _failures(memory: Memory) -> Iterator[Failure]:
+    """Yield the trials that were given up, then those that wait for them."""
+    states = memory.plan.counts().values()
+    if not any(each["failed"] or each["blocked"] for each in states):
+        return
+    for state in ("failed", "blocked"):
+        for node in memory.plan.nodes():
+            if node.state == state:
+                yield _failure(memory, node)
+    if memory.plan.ranking_attempts.verdict(memory.study.spec.retries) == "never":
+        why = f"its sources could not be ranked: {memory.plan.ranking_attempts.why()}"
+        for target, number in memory.plan.unranked().items():
+            title = f"{number} higher-order transfers → {target}"
+            yield Failure(trial="", title=title, reason="BlockedBy", message=why[:MAX_MESSAGE])
+
+
+def _failure(memory: Memory, node: Node) -> Failure:
+    last = node.attempts.last
+    return Failure(
+        trial=node.digest,
+        title=node.trial.title[:MAX_MESSAGE],
+        reason=_reason(memory, node),
+        exit_code=last.code if last is not None and node.state == "failed" else None,
+        message=memory.plan.why(node)[:MAX_MESSAGE],
+    )
+
+
+def _reason(memory: Memory, node: Node) -> str:
+    if node.state == "blocked":
+        return "BlockedBy"
+    return "BadTrial" if node.attempts.is_bad else memory.word_of.get(node.digest, "RetriesUsed")
+
+
+# --- when it will be done ----------------------------------------------------------------------
+
+
+def _eta(memory: Memory, now: float) -> datetime | None:
+    left: dict[PlanStage, float] = {}
+    for stage, states in memory.plan.counts().items():
+        settled = states["done"] + states["failed"] + states["blocked"]
+        left[stage] = float(sum(states.values()) - settled)
+    ready = sum(live.record is not None and live.record.ready > 0 for live in memory.live.values())
+    slots = ready or memory.study.spec.parallelism
+    seconds = memory.pace.remaining(left, slots)
+    if seconds is None or memory.study.spec.suspend:
+        return None
+    return datetime.fromtimestamp(round(now + seconds), UTC)
+
+
+# --- conditions --------------------------------------------------------------------------------
+
+
+def _conditions(
+    memory: Memory, total: Counts, is_over: bool, now: float, trouble: Trouble | None
+) -> Iterator[Condition]:
+    status, generation = memory.status, memory.generation
+    when = datetime.fromtimestamp(int(now), UTC)
+
+    def so(kind: str, holds: bool, reason: str, message: str) -> Condition:
+        return _condition(status, generation, when, kind, holds, reason, message)
+
+    yield so("Accepted", True, "Valid", f"{total.total:,} trials are needed, as far as known")
+    yield so("Progressing", *_progress(memory, total, is_over, now, trouble))
+    is_suspended = memory.study.spec.suspend
+    if is_suspended and memory.live:
+        yield so("Suspended", False, "Stopping", f"{len(memory.live)} Jobs save and stop")
+    elif is_suspended:
+        yield so("Suspended", True, "Asked", "no Job runs; set spec.suspend to false to go on")
+    else:
+        yield so("Suspended", False, "NotAsked", "")
+    missing = total.failed + total.blocked
+    if missing:
+        words = f"{total.failed} trials failed for good and {total.blocked} wait for them; "
+        yield so("Degraded", True, "TrialsFailed", words + "status.failures names the first")
+    else:
+        yield so("Degraded", False, "AllWell", "")
+    done = f"{total.done:,} of {total.total:,} trials have their result"
+    yield so("Completed", is_over, "AllSettled" if is_over else "TrialsLeft", done)
+
+
+def _progress(
+    memory: Memory, total: Counts, is_over: bool, now: float, trouble: Trouble | None
+) -> tuple[bool, str, str]:
+    if is_over:
+        return False, "Completed", "nothing is left to train"
+    if memory.study.spec.suspend:
+        return False, "Suspended", "spec.suspend is true: nothing starts"
+    if memory.is_spent(now):
+        hours = memory.study.spec.gpu_hours
+        words = f"spec.gpuHours ({hours:g}) is used up: nothing more starts; raise it to go on"
+        return False, "GpuHoursUsed", words
+    if trouble is not None:
+        return False, trouble.reason, trouble.message
+    if any(live.job.kind == "ranking" for live in memory.live.values()):
+        return True, "Ranking", "sources are being ranked, for the transfers of higher orders"
+    return True, "Training", f"{total.running} trials run, {total.queued} wait for a node or queue"
+
+
+def _condition(
+    before: StudyStatus,
+    generation: int,
+    when: datetime,
+    kind: str,
+    holds: bool,
+    reason: str,
+    message: str,
+) -> Condition:
+    """Return a condition; its time is when its status last changed."""
+    said = "True" if holds else "False"
+    old = next((each for each in before.conditions if each.type == kind), None)
+    changed = old.last_transition_time if old is not None and old.status == said else when
+    return Condition(
+        type=kind,
+        status=said,
+        observed_generation=generation,
+        last_transition_time=changed,
+        reason=reason,
+        message=message[:4_096],
+    )

@@ -1,0 +1,286 @@
+"""What the controller knows of one study: its plan, its ledger, and its Jobs.
+
+Made from three things, after whatever happened to the controller before: the spec, the status, and
+the Jobs that are there. From then on it is told what changes, a Job at a time, and costs what
+changes: finished trials are numbers in a range. It asks nobody and writes nothing; `reconcile`
+does.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from taskonomy_catalogue.rankings import FirstOrder, RankingFile
+from taskonomy_catalogue.study import Study
+from taskonomy_operator.asked import PLAN_STAGES, PlanStage, needs_ranking
+from taskonomy_operator.gpu_meter import GpuMeter
+from taskonomy_operator.job_end import WORD_OF, PodEnd, verdict
+from taskonomy_operator.job_record import JobRecord
+from taskonomy_operator.ledger import Ledger, told_by
+from taskonomy_operator.manifests import Owner
+from taskonomy_operator.numbering import Numbering
+from taskonomy_operator.pace import Pace
+from taskonomy_operator.plan import Job, Plan
+from taskonomy_operator.retries import Attempts, End
+from taskonomy_operator.scheduling import resources_of
+from taskonomy_operator.study_status import StudyStatus
+from taskonomy_operator.window import Window
+
+
+@dataclass(slots=True)
+class LiveJob:
+    """A Job that was made and has not been seen to end."""
+
+    job: Job
+    made_at: float
+    record: JobRecord | None = None
+    """As the server tells of it; None: the watch has not shown it yet."""
+    is_stopping: bool = False
+    """Whether its deletion was asked for."""
+
+
+@dataclass(slots=True)
+class EndedJob:
+    """A Job that ended and is still there to be looked at."""
+
+    record: JobRecord
+    is_written: bool = False
+    """Whether the status on the server tells of its end: only then may it go."""
+
+
+class Memory:
+    """Everything known of a study.
+
+    Attributes:
+        study: what is asked.
+        owner: the Study object.
+        generation: of the spec.
+        plan: what is to be trained, and where each trial stands.
+        ledger: the same as the status keeps it.
+        live: Jobs under way, by name.
+        ended: Jobs that ended and are still there, by name.
+        status: as it was last written, or read at the start.
+        wants_ranking: whether a ranking was published that has not been read.
+        is_ranked: whether any target is ranked.
+        word_of: reasons of failures in one word, by digest.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        owner: Owner,
+        generation: int,
+        status: StudyStatus,
+        *,
+        most_in_pack: int,
+        now: float,
+    ) -> None:
+        self.study, self.owner, self.generation = study, owner, generation
+        self.status, self.retried = status, status.retried
+        self.plan = Plan(study, stage=study.spec.stage, most_in_pack=most_in_pack)
+        self.numbering = Numbering(study)
+        self.ledger = Ledger(self.numbering)
+        self.pace, self.meter = Pace(), GpuMeter()
+        self.live: dict[str, LiveJob] = {}
+        self.ended: dict[str, EndedJob] = {}
+        self.is_ranked = False
+        self.wants_ranking = needs_ranking(study, study.spec.stage)
+        self._first_order = FirstOrder(study)
+        self.word_of = {failure.trial: failure.reason for failure in status.failures}
+        self._ranked: tuple[str, ...] = ()
+        self._counts_cpus = not any(
+            resources_of(stage, study.spec.resources).gpus for stage in PLAN_STAGES
+        )
+        for stage in status.stages:
+            self.meter.start_from(stage.name, stage.gpu_hours * 3600)
+        self._tell_what_was_written(status, now)
+
+    # --- facts ---------------------------------------------------------------------------------
+
+    def saw_result(self, name: str) -> None:
+        """A trial has its result."""
+        if self.plan.node(name) is not None:
+            self.plan.saw_result(name)
+            self.ledger.done(name)
+
+    def saw_ranking(self, file: RankingFile, now: float) -> None:
+        """The ranking that was published; targets known to be ranked keep their transfers."""
+        self.wants_ranking = False
+        ranking = file.ranking_for(self._first_order)
+        self.is_ranked = bool(ranking)
+        if self._ranked:
+            missing = ", ".join(target for target in self._ranked if target not in ranking)
+            end = End(code=None, reason=f"left no ranking of {missing}") if missing else None
+            self.plan.saw_ranking_end(end, now)
+            self._ranked = ()
+        for target, sources in ranking.items():
+            new = self.plan.saw_ranking({target: sources})
+            nodes = [self.plan.node(name) for name in new]
+            self.numbering.add(node.trial for node in nodes if node is not None)
+        self._tell_what_was_written(self.status, now)
+
+    def made(self, job: Job, now: float) -> None:
+        """A Job was made, or found to be there already."""
+        self.live[job.name] = LiveJob(job, now)
+        self.ended.pop(job.name, None)
+        self.plan.saw_start(job)
+
+    def saw_job(self, record: JobRecord, pod: PodEnd | None, now: float) -> None:
+        """A Job is there, has changed, or has ended.
+
+        Args:
+            record: the Job.
+            pod: how its last pod ended, if the Job failed.
+            now: seconds since 1970.
+        """
+        if record.name in self.ended:
+            self.ended[record.name].record = record
+            return
+        if record.ended:
+            self._saw_end(record, pod or PodEnd(), now)
+            return
+        if record.name not in self.live:
+            self.made(_job_of(record), record.made_at or now)
+        live = self.live[record.name]
+        live.record = record
+        live.is_stopping = live.is_stopping or record.is_leaving
+        self._meter(record, now)
+        if len(record.names) == 1 and not record.is_ranking:
+            self._tried(record.names[0], record.attempt + record.failed)
+
+    def lost_job(self, name: str, now: float) -> None:
+        """A Job is gone: deleted by us or by somebody, or cleaned up after its end."""
+        self.ended.pop(name, None)
+        live = self.live.pop(name, None)
+        if live is None:
+            return
+        self.meter.saw(name, "task-specific", 0, now)
+        end = End(code=None, stopped=True, reason="its Job was deleted")
+        if live.job.kind == "ranking":
+            self.plan.saw_ranking_end(end, now)
+            return
+        for digest in live.job.digests:
+            node = self.plan.node(digest)
+            if node is not None and node.state != "done":
+                self.plan.saw_attempts(digest, node.attempts.after(end), now)
+
+    def forgive(self) -> None:
+        """Failures so far do not count: what failed is tried again."""
+        self.plan.forgive()
+        self.ledger.forgive()
+
+    # --- questions -----------------------------------------------------------------------------
+
+    def is_unaccounted(self, record: JobRecord) -> bool:
+        """Return whether a Job's end has not been taken in."""
+        if not record.ended or record.name in self.ended:
+            return False
+        if record.is_ranking:
+            return record.name in self.live
+        nodes = [self.plan.node(name) for name in record.names]
+        return record.name in self.live or any(
+            node is not None and node.state not in ("done", "failed") for node in nodes
+        )
+
+    def gpu_seconds(self, now: float) -> Mapping[PlanStage, float]:
+        """Return the GPU seconds used so far, by stage (of pods, if no stage asks for a GPU)."""
+        return self.meter.read(now)
+
+    def is_spent(self, now: float) -> bool:
+        """Return whether the ceiling on GPU hours is reached."""
+        return self._window().is_spent(sum(self.gpu_seconds(now).values()))
+
+    def next_jobs(self, now: float) -> list[Job]:
+        """Return the Jobs there is room for; nothing changes until they are `made`."""
+        if self.study.spec.suspend or self.wants_ranking:
+            return []
+        free = self._window().free(len(self.live), sum(self.gpu_seconds(now).values()))
+        return self.plan.next_jobs(free, now) if free else []
+
+    # --- how it is kept ------------------------------------------------------------------------
+
+    def _window(self) -> Window:
+        spec = self.study.spec
+        return Window(jobs=spec.parallelism, gpu_hours=spec.gpu_hours)
+
+    def _tell_what_was_written(self, status: StudyStatus, now: float) -> None:
+        for known in told_by(status, self.numbering):
+            node = self.plan.node(known.digest)
+            if known.is_done:
+                self.plan.saw_result(known.digest)
+                self.ledger.done(known.digest)
+            elif node is None or node.state in ("waiting", "ready"):
+                self._attempted(known.digest, known.attempts, now)
+
+    def _attempted(self, name: str, attempts: Attempts, now: float) -> None:
+        self.plan.saw_attempts(name, attempts, now)
+        self._write_down(name, attempts)
+
+    def _write_down(self, name: str, attempts: Attempts) -> None:
+        self.ledger.tried(name, attempts.crashes)
+        if attempts.verdict(self.study.spec.retries) == "never":
+            self.ledger.failed(name)
+
+    def _tried(self, name: str, crashes: int) -> None:
+        """A Job that goes on counts so many failed attempts, those before it among them."""
+        node = self.plan.node(name)
+        if node is not None and node.state != "done" and crashes:
+            node.attempts = replace(node.attempts, crashes=crashes)
+            self.ledger.tried(name, crashes)
+
+    def _saw_end(self, record: JobRecord, pod: PodEnd, now: float) -> None:
+        is_news = self.is_unaccounted(record)
+        self.live.pop(record.name, None)
+        self.ended[record.name] = EndedJob(record)
+        self.meter.saw(record.name, "task-specific", 0, now)
+        if not is_news:
+            return
+        if record.is_ranking:
+            self._saw_ranking_end(record, pod, now)
+        elif record.ended == "succeeded":
+            for name in record.names:
+                self.saw_result(name)
+            self._keep_pace(record)
+        else:
+            self._saw_failure(record, pod, now)
+
+    def _saw_failure(self, record: JobRecord, pod: PodEnd, now: float) -> None:
+        told = verdict(record, pod, self.study.spec.retries)
+        for name in told.finished:
+            self.saw_result(name)
+        for name, attempts in (told.given_up or {}).items():
+            self.word_of[name] = WORD_OF.get(record.reason, "RetriesUsed")
+            self._attempted(name, attempts, now)
+        for name, end in (told.ends or {}).items():
+            self.plan.saw_end(name, end, now)
+            node = self.plan.node(name)
+            if node is not None and node.state != "done":
+                self._write_down(name, node.attempts)
+
+    def _saw_ranking_end(self, record: JobRecord, pod: PodEnd, now: float) -> None:
+        if record.ended == "succeeded":
+            self.wants_ranking, self._ranked = True, record.names
+            return
+        reason = pod.words() or record.message or record.reason
+        self.plan.saw_ranking_end(End(code=pod.code or 1, reason=reason), now)
+
+    def _keep_pace(self, record: JobRecord) -> None:
+        node = self.plan.node(record.names[0]) if record.names else None
+        if node is not None:
+            self.pace.saw_job(node.stage, record.seconds, len(record.names))
+
+    def _meter(self, record: JobRecord, now: float) -> None:
+        node = self.plan.node(record.names[0]) if record.names else None
+        if node is not None and not record.is_ranking:
+            each = 1 if self._counts_cpus else record.gpus
+            self.meter.saw(record.name, node.stage, each * record.ready, now)
+
+
+def _job_of(record: JobRecord) -> Job:
+    if record.is_ranking:
+        return Job(record.name, "ranking", targets=record.names)
+    return Job(record.name, "train", record.names)
+
+
+def oldest_first(records: Iterable[JobRecord]) -> list[JobRecord]:
+    """Return Jobs in the order they were made, so that packs are halved in the order they were."""
+    return sorted(records, key=lambda record: (record.made_at, record.name))

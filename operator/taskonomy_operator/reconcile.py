@@ -1,0 +1,478 @@
+"""One pass over one study: from what is there to what is asked, a step at a time.
+
+`Reconciler.reconcile` is the whole story: remember the study, take in what its Jobs did, start what
+there is room for, write down where it stands, tidy up. A pass may end anywhere, by an error or by
+kill -9, and the next begins at the top: every step looks at what is there first. Two orders matter.
+A Study's start is written before its first Job is made, as from then on the spec is fixed; and a
+Job is only deleted once the status tells how it ended, as a trial that is written down is never
+started again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import ValidationError
+
+from taskonomy_catalogue.errors import InputRefused, SettingRefused, TaskonomyError
+from taskonomy_catalogue.records import RESULT_FILE
+from taskonomy_catalogue.refusals import StudyRefused
+from taskonomy_catalogue.study import Study, parse_study
+from taskonomy_operator import constants
+from taskonomy_operator.actions import Actions, NameTaken
+from taskonomy_operator.cluster import Object, Refused
+from taskonomy_operator.cluster_status import (
+    Trouble,
+    is_worth_writing,
+    refused_status,
+    status_of,
+)
+from taskonomy_operator.events import Kind
+from taskonomy_operator.installation import Installation
+from taskonomy_operator.job_end import PodEnd
+from taskonomy_operator.job_record import JobRecord
+from taskonomy_operator.manifests import Manifest, Owner, training_objects
+from taskonomy_operator.memory import Memory, oldest_first
+from taskonomy_operator.metrics import Metrics
+from taskonomy_operator.plan import Job
+from taskonomy_operator.ranking_job import ranking_job
+from taskonomy_operator.structured_logs import about
+from taskonomy_operator.study_status import StudyStatus
+
+log = logging.getLogger(__name__)
+
+REFUSED_WAIT = 30.0
+"""Seconds until Jobs that the server refused are tried again."""
+UNSEEN_WAIT = 30.0
+"""Seconds after which a Job that was made and that the watch does not show is asked after."""
+
+
+IN_THE_WAY_WAIT = 1.0
+"""Seconds until a name that is still taken is tried again."""
+
+
+class InTheWay(TaskonomyError):
+    """An earlier Job of the same name has to go first."""
+
+
+class Seen(Protocol):
+    """The copies of lists that a pass looks at."""
+
+    def study(self, uid: str) -> Object | None:
+        """Return a Study; None: it is gone."""
+
+    def jobs(self, uid: str) -> Collection[JobRecord]:
+        """Return all Jobs of a study."""
+
+    def changed_jobs(self, uid: str) -> dict[str, JobRecord | None]:
+        """Return the Jobs that changed since this was last asked, by name; None: it is gone."""
+
+
+class Recorder(Protocol):
+    """Where people read what happened to a Study."""
+
+    def record(self, study: Object, kind: Kind, reason: str, message: str) -> None:
+        """Tell of something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How often things are done."""
+
+    status_interval: float = 1.0
+    """Seconds between two writes of a status."""
+    keep_ended: float = 3_600.0
+    """Seconds that an ended Job stays to be looked at, once its end is written down."""
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A study between two passes."""
+
+    memory: Memory
+    told_at: float = 0.0
+    """When its status was last thought about."""
+    trouble: Trouble | None = None
+    blocked_until: float = 0.0
+    """No Job is made before: the server refused one."""
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Brings studies to their end, one pass at a time; passes over different ones may overlap."""
+
+    seen: Seen
+    actions: Actions
+    installation: Installation
+    events: Recorder
+    metrics: Metrics
+    rhythm: Rhythm = Rhythm()
+    clock: Callable[[], float] = time.time
+    _tracked: dict[str, Tracked] = field(default_factory=dict)
+    _over: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Studies with nothing left to do or to tidy up, each as it was asked for then."""
+    _done_elsewhere: dict[str, set[str]] = field(default_factory=dict)
+    """Digests with a result, by artifact root: what one study trained, no other does."""
+
+    def reconcile(self, uid: str) -> float | None:
+        """Make one pass; return the seconds until the next is due, None: when something changes.
+
+        Raises:
+            ApiError: the server did not answer, or somebody else wrote: pass again.
+        """
+        study = self.seen.study(uid)
+        if study is None or "deletionTimestamp" in study["metadata"]:
+            self._forget(uid)
+            return None
+        tracked = self._remembered(uid, study)
+        if tracked is None:
+            return REFUSED_WAIT if uid not in self._over else None
+        self._take_in_jobs(uid, tracked)
+        self._read_ranking(tracked)
+        self._forgive_if_asked(study, tracked)
+        self._stop_if_suspended(tracked)
+        self._begin(study, tracked)
+        self._start_jobs(study, tracked)
+        self._write_status(study, tracked)
+        self._tidy_up(tracked)
+        return self._next_look(uid, study, tracked)
+
+    # --- remember ------------------------------------------------------------------------------
+
+    def _remembered(self, uid: str, study: Object) -> Tracked | None:
+        """Return what is known of a study; made anew when its spec has changed."""
+        if self._over.get(uid) == _asked(study):
+            return None
+        tracked = self._tracked.get(uid)
+        generation = study["metadata"]["generation"]
+        if tracked is not None and tracked.memory.generation == generation:
+            return tracked
+        now = self.clock()
+        status = status_of(tracked.memory, now) if tracked is not None else _status(study)
+        try:
+            memory = self._memory(parse_study(study, origin=_name(study)), study, status)
+        except (InputRefused, StudyRefused) as error:
+            self._refuse(study, status, str(error))
+            return None
+        self._over.pop(uid, None)
+        self.seen.changed_jobs(uid)  # all of them are told now
+        if tracked is not None:
+            memory.pace = tracked.memory.pace
+        self._tracked[uid] = Tracked(memory)
+        for record in oldest_first(self.seen.jobs(uid)):
+            self._take_in(self._tracked[uid], record.name, record)
+        return self._tracked[uid]
+
+    def _memory(self, asked: Study, study: Object, status: StudyStatus) -> Memory:
+        meta, now = study["metadata"], self.clock()
+        owner = Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
+        most, generation = self.installation.pack, meta["generation"]
+        memory = Memory(asked, owner, generation, status, most_in_pack=most, now=now)
+        if memory.wants_ranking:
+            memory.saw_ranking(self.actions.ranking(owner), now)
+        elsewhere = self._done_elsewhere.setdefault(self._artifacts(asked), set())
+        for node in memory.plan.nodes():
+            if node.state == "done":
+                elsewhere.add(node.digest)
+            elif node.digest in elsewhere:
+                memory.saw_result(node.digest)
+        return memory
+
+    def _refuse(self, study: Object, status: StudyStatus, why: str) -> None:
+        """Say that a Study cannot be read as one; Jobs it has go on."""
+        meta = study["metadata"]
+        self._tracked.pop(meta["uid"], None)
+        said = refused_status(status, meta["generation"], why, self.clock())
+        if said != _status(study):
+            owner = Owner(name=meta["name"], namespace=meta["namespace"], uid=meta["uid"])
+            self.actions.write_status(owner, said)
+            self.events.record(study, "Warning", "Refused", why)
+            about(log, study=meta["name"], namespace=meta["namespace"]).error(why)
+
+    def _forget(self, uid: str) -> None:
+        """Drop a study that is gone; what it owns is the garbage collector's."""
+        tracked = self._tracked.pop(uid, None)
+        self._over.pop(uid, None)
+        self.seen.changed_jobs(uid)
+        if tracked is not None:
+            owner = tracked.memory.owner
+            self.metrics.forget_study(owner.namespace, owner.name)
+            about(log, study=owner.name, namespace=owner.namespace).info("the study was deleted")
+
+    # --- take in -------------------------------------------------------------------------------
+
+    def _take_in_jobs(self, uid: str, tracked: Tracked) -> None:
+        for name, record in self.seen.changed_jobs(uid).items():
+            self._take_in(tracked, name, record)
+        now = self.clock()
+        for name, live in list(tracked.memory.live.items()):
+            if live.record is None and now > live.made_at + UNSEEN_WAIT:
+                # made, and gone before the watch could show it
+                there = {record.name: record for record in self.seen.jobs(uid)}
+                self._take_in(tracked, name, there.get(name))
+
+    def _take_in(self, tracked: Tracked, name: str, record: JobRecord | None) -> None:
+        memory, now = tracked.memory, self.clock()
+        if record is None:
+            memory.lost_job(name, now)
+            return
+        pod = None
+        if memory.is_unaccounted(record):
+            pod = self.actions.pod_end(record) if record.ended == "failed" else None
+            self._tell_end(tracked, record, pod)
+        memory.saw_job(record, pod, now)
+        if record.ended == "succeeded" and not record.is_ranking:
+            self._done_elsewhere[self._artifacts(memory.study)].update(record.names)
+
+    def _tell_end(self, tracked: Tracked, record: JobRecord, pod: PodEnd | None) -> None:
+        owner = tracked.memory.owner
+        tell = about(log, study=owner.name, namespace=owner.namespace, job=record.name)
+        if record.ended == "succeeded":
+            tell.info("the Job is done", extra={"seconds": record.seconds, "stage": record.stage})
+            return
+        why = (pod.words() if pod else "") or record.message or record.reason
+        tell.warning("the Job failed", extra={"reason": record.reason, "why": why})
+        study = self.seen.study(owner.uid)
+        if study is not None:
+            self.events.record(study, "Warning", "JobFailed", f"Job {record.name} {why}")
+
+    def _read_ranking(self, tracked: Tracked) -> None:
+        memory = tracked.memory
+        if not memory.wants_ranking:
+            return
+        try:
+            ranking = self.actions.ranking(memory.owner)
+        except InputRefused as error:
+            tracked.trouble = Trouble("RankingRefused", str(error))
+            tracked.blocked_until = self.clock() + REFUSED_WAIT
+            return
+        memory.saw_ranking(ranking, self.clock())
+
+    def _forgive_if_asked(self, study: Object, tracked: Tracked) -> None:
+        """Let failures not count any more, once the Jobs that failed are out of the way."""
+        memory = tracked.memory
+        asked = _retry(study)
+        if asked == memory.retried:
+            return
+        failed = [job.record for job in memory.ended.values() if job.record.ended == "failed"]
+        for record in failed:
+            if not record.is_leaving:
+                self.actions.delete_job(record.namespace, record.name, record.uid)
+        if not failed:
+            memory.forgive()
+            memory.retried = asked
+            tracked.told_at, tracked.blocked_until = 0.0, 0.0
+            self.events.record(study, "Normal", "Retrying", "failed trials are tried again")
+
+    # --- act -----------------------------------------------------------------------------------
+
+    def _stop_if_suspended(self, tracked: Tracked) -> None:
+        memory = tracked.memory
+        if not memory.study.spec.suspend:
+            return
+        for name, live in memory.live.items():
+            if live.record is not None and not live.is_stopping:
+                self.actions.delete_job(memory.owner.namespace, name, live.record.uid)
+                self.metrics.jobs_deleted.inc()
+                live.is_stopping = True
+
+    def _begin(self, study: Object, tracked: Tracked) -> None:
+        """Write down that the study began, before anything is made for it."""
+        if tracked.memory.status.start_time is None:
+            self._write_status(study, tracked, at_once=True)
+            self.events.record(study, "Normal", "Started", _beginning(tracked.memory))
+
+    def _start_jobs(self, study: Object, tracked: Tracked) -> None:
+        """Make the Jobs there is room for."""
+        if self.clock() < tracked.blocked_until:
+            return
+        tracked.trouble = None
+        while wanted := tracked.memory.next_jobs(self.clock()):
+            if self._find_results(tracked.memory, wanted):
+                continue  # others take their place
+            tried = self.actions.make_all(wanted, partial(self._make, tracked.memory))
+            failed = [pair for pair in map(partial(self._made, tracked), tried) if pair]
+            for job, error in failed:
+                self._in_trouble(study, tracked, job, error)
+            return
+
+    def _find_results(self, memory: Memory, jobs: list[Job]) -> bool:
+        """Take in results that are there already, where artifacts can be seen from here."""
+        root = Path(self._artifacts(memory.study))
+        if not root.is_absolute() or not root.is_dir():
+            return False
+        names = (name for job in jobs for name in job.digests)
+        found = [name for name in names if (root / name / RESULT_FILE).exists()]
+        for name in found:
+            memory.saw_result(name)
+        return bool(found)
+
+    def _make(self, memory: Memory, job: Job) -> JobRecord:
+        """Make one Job, or find that it is there; threads do this side by side."""
+        return self.actions.make(self._objects(memory, job), memory.owner)
+
+    def _made(
+        self, tracked: Tracked, tried: tuple[Job, JobRecord | Exception]
+    ) -> tuple[Job, Exception] | None:
+        """Take in a Job that was made; return it with the error if it was not."""
+        job, outcome = tried
+        if isinstance(outcome, Exception):
+            return job, outcome
+        if outcome.name in tracked.memory.ended or outcome.ended == "failed":
+            # an earlier attempt under the same name, whose end was taken in: it makes room
+            self.actions.delete_job(outcome.namespace, outcome.name, outcome.uid)
+            return job, InTheWay(f"Job {outcome.name} of an earlier attempt is being removed")
+        if outcome.is_leaving:
+            return job, InTheWay(f"Job {outcome.name} is still being stopped")
+        self.metrics.jobs_created.inc()
+        made = Job(outcome.name, job.kind, job.digests, job.targets)
+        tracked.memory.made(made, self.clock())
+        return None
+
+    def _objects(self, memory: Memory, job: Job) -> list[Manifest]:
+        if job.kind == "ranking":
+            targets = job.targets
+            return [
+                ranking_job(memory.study, memory.owner, targets, installation=self.installation)
+            ]
+        nodes = [node for node in map(memory.plan.node, job.digests) if node is not None]
+        return training_objects(
+            memory.study,
+            memory.owner,
+            [node.trial for node in nodes],
+            job=job.name,
+            attempt=nodes[0].attempts.crashes if len(nodes) == 1 else 0,
+            installation=self.installation,
+        )
+
+    def _in_trouble(self, study: Object, tracked: Tracked, job: Job, error: Exception) -> None:
+        """Remember why Jobs are not made, say so, and leave the server alone for a while."""
+        if isinstance(error, InTheWay):
+            tracked.blocked_until = self.clock() + IN_THE_WAY_WAIT
+            return
+        if not isinstance(error, (Refused, NameTaken, SettingRefused)):
+            raise error
+        reason = "NameTaken" if isinstance(error, NameTaken) else "JobsRefused"
+        if isinstance(error, Refused) and "exceeded quota" in str(error):
+            reason = "QuotaExceeded"
+        tracked.trouble = Trouble(reason, f"Job {job.name}: {error}"[:1_000])
+        tracked.blocked_until = self.clock() + REFUSED_WAIT
+        self.events.record(study, "Warning", reason, tracked.trouble.message)
+        owner = tracked.memory.owner
+        about(log, study=owner.name, namespace=owner.namespace, job=job.name).error(str(error))
+
+    # --- write down ----------------------------------------------------------------------------
+
+    def _write_status(self, study: Object, tracked: Tracked, *, at_once: bool = False) -> None:
+        memory, now = tracked.memory, self.clock()
+        if not at_once and now < tracked.told_at + self.rhythm.status_interval:
+            return
+        tracked.told_at = now
+        status = status_of(memory, now, tracked.trouble)
+        ended = list(memory.ended.values())
+        if memory.status.start_time is None or is_worth_writing(status, memory.status, now):
+            self.actions.write_status(memory.owner, status)
+            self._tell_changes(study, memory.status, status)
+            memory.status = status
+        for job in ended:
+            job.is_written = True
+        self.metrics.saw_study(memory.owner.namespace, memory.owner.name, status)
+
+    def _tell_changes(self, study: Object, before: StudyStatus, after: StudyStatus) -> None:
+        """Tell people of conditions that turned true or changed their reason."""
+        old = {each.type: (each.status, each.reason) for each in before.conditions}
+        for each in after.conditions:
+            if (each.status, each.reason) == old.get(each.type):
+                continue
+            if each.type == "Degraded" and each.status == "True":
+                self.events.record(study, "Warning", each.reason, each.message)
+            elif (each.type in ("Completed", "Suspended") and each.status == "True") or (
+                each.type == "Progressing" and each.reason in ("GpuHoursUsed", "Ranking")
+            ):
+                self.events.record(study, "Normal", each.reason, each.message)
+
+    # --- tidy up -------------------------------------------------------------------------------
+
+    def _tidy_up(self, tracked: Tracked) -> None:
+        """Delete Jobs that ended long enough ago and whose end is written down."""
+        memory, now = tracked.memory, self.clock()
+        old = [
+            job.record
+            for job in memory.ended.values()
+            if job.is_written and now >= job.record.ended_at + self.rhythm.keep_ended
+        ]
+        starts = {live.job.digests[:1] for live in memory.live.values()}
+        well = [
+            record
+            for record in old
+            if record.ended == "succeeded" and not record.is_ranking
+            if record.names[:1] not in starts
+        ]
+        self.actions.delete_ended(memory.owner, well)
+        others = [record for record in old if record not in well and self._may_go(memory, record)]
+        for record in others:
+            self.actions.delete_job(record.namespace, record.name, record.uid)
+        for record in (*well, *others):
+            memory.ended.pop(record.name, None)
+            self.metrics.jobs_deleted.inc()
+
+    def _may_go(self, memory: Memory, record: JobRecord) -> bool:
+        """Return whether a Job that failed is needed no more.
+
+        A pack that crashed says that its trials go on in smaller packs, and only it does.
+        """
+        nodes = [memory.plan.node(name) for name in record.names]
+        settled = ("done", "failed", "blocked")
+        return record.is_ranking or all(node is None or node.state in settled for node in nodes)
+
+    def _next_look(self, uid: str, study: Object, tracked: Tracked) -> float | None:
+        memory, now = tracked.memory, self.clock()
+        if memory.status.completion_time is not None and not (memory.live or memory.ended):
+            self._over[uid] = _asked(study)
+            del self._tracked[uid]
+            return None
+        moments = [tracked.blocked_until] if tracked.blocked_until > now else []
+        rests_until = memory.plan.wakes_at()
+        if rests_until is not None:
+            moments.append(rests_until)
+        if any(not job.is_written for job in memory.ended.values()) or memory.live:
+            moments.append(max(tracked.told_at + self.rhythm.status_interval, now + 0.2))
+        kept = [job.record.ended_at for job in memory.ended.values() if job.is_written]
+        if kept:
+            moments.append(min(kept) + self.rhythm.keep_ended)
+        return max(0.05, min(moments) - now) if moments else None
+
+    # --- the rest ------------------------------------------------------------------------------
+
+    def _artifacts(self, study: Study) -> str:
+        return study.spec.artifacts or self.installation.artifacts
+
+
+def _status(study: Object) -> StudyStatus:
+    with suppress(ValidationError):
+        return StudyStatus.model_validate(study.get("status") or {})
+    return StudyStatus()
+
+
+def _asked(study: Object) -> tuple[int, str]:
+    """Return what has to change for there to be work for a study that is over."""
+    return study["metadata"]["generation"], _retry(study)
+
+
+def _retry(study: Object) -> str:
+    text: str = (study["metadata"].get("annotations") or {}).get(constants.RETRY_FAILED, "")
+    return text[:253]
+
+
+def _name(study: Object) -> str:
+    return f"{study['metadata']['namespace']}/{study['metadata']['name']}"
+
+
+def _beginning(memory: Memory) -> str:
+    total = sum(sum(states.values()) for states in memory.plan.counts().values())
+    return f"{total:,} trials are needed, as far as known"
