@@ -25,7 +25,7 @@ demo: $(VENV)/all ## install, then a whole study on this machine: rooms, network
 	@mkdir -p $(DEMO)
 	@cp examples/rooms.yaml $(DEMO)/study.yaml
 	cd $(DEMO) && $(HERE)/taskonomyctl data make-rooms rooms --buildings 60 --views 25
-	cd $(DEMO) && $(HERE)/taskonomyctl submit
+	cd $(DEMO) && $(HERE)/taskonomyctl submit --local
 	cd $(DEMO) && $(HERE)/taskonomyctl load --study rooms --from-artifacts artifacts
 	cd $(DEMO) && $(HERE)/taskonomyctl bootstrap --study rooms
 	cd $(DEMO) && $(HERE)/taskonomyctl solve --study rooms --output csv > taxonomies.csv

@@ -28,9 +28,11 @@ from taskonomyctl.commands.report import report
 from taskonomyctl.commands.show import show
 from taskonomyctl.commands.solve import solve
 from taskonomyctl.commands.sql import sql
+from taskonomyctl.commands.steer import delete, resume, retry, suspend
 from taskonomyctl.commands.submit import submit
 from taskonomyctl.commands.tasks import tasks
 from taskonomyctl.commands.watch import list_, status, watch
+from taskonomyctl.commands.why import why
 
 EXIT_CODES = """\b
 Exit codes:
@@ -93,11 +95,12 @@ def cli() -> None:
       taskonomyctl report --out report
       taskonomyctl sql "SELECT target, sources, gain FROM taxonomy_choice WHERE budget = 8"
 
-    A study of your own, trained on this machine:
+    A study of your own, trained on this machine, or on a cluster:
 
     \b
-      taskonomyctl submit -f study.yaml
+      taskonomyctl submit -f study.yaml --local
       taskonomyctl load --study NAME --from-artifacts ./artifacts
+      taskonomyctl submit -f study.yaml -n vision --wait
 
     Everything is kept in one DuckDB file, ./warehouse.duckdb unless --warehouse or
     TASKONOMY_WAREHOUSE names another. Results go to standard output, progress and messages to
@@ -111,9 +114,14 @@ COMMANDS = (
     submit,
     status,
     watch,
-    logs,
-    cancel,
     list_,
+    why,
+    logs,
+    suspend,
+    resume,
+    retry,
+    cancel,
+    delete,
     import_,
     load,
     tasks,

@@ -48,6 +48,11 @@ def stderr_console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+def say(message: str) -> None:
+    """Tell the user something on standard error."""
+    click.echo(f"taskonomyctl: {message}", err=True)
+
+
 def number(budget: float) -> int | float:
     """Return a whole number as an integer, so that budget 8 prints as 8."""
     return int(budget) if budget == int(budget) else budget

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from taskonomy_operator.status import RunningTrial, StageStatus, Status
+from taskonomy_operator.words import duration
 from taskonomyctl.output import stderr_console
 
 MOST_RUNNING = 8
@@ -81,10 +82,9 @@ class _Lines(View):
 def line(status: Status) -> str:
     """Return where a study stands in one line."""
     parts = [f"{status.done} of {status.trials} trials done"]
-    if status.running:
-        parts.append(f"{len(status.running)} running")
-    lost = {state: sum(m.state == state for m in status.missing) for state in ("failed", "blocked")}
-    parts += [f"{count} {state}" for state, count in lost.items() if count]
+    for state in ("running", "queued", "failed", "blocked"):
+        count = sum(getattr(stage, state) for stage in status.stages)
+        parts += [f"{count} {state}"] if count else []
     parts += ["ranking sources"] if status.ranking else []
     parts += [f"{duration(status.eta_seconds)} to go"] if status.eta_seconds else []
     parts += [status.note] if status.note else []
@@ -103,28 +103,16 @@ def bars(status: Status) -> RenderableType:
         )
     told: list[RenderableType] = [table]
     told += [Text(_running(trial)) for trial in status.running[:MOST_RUNNING]]
-    if len(status.running) > MOST_RUNNING:
-        told.append(Text(f"  … and {len(status.running) - MOST_RUNNING} more"))
+    shown = min(len(status.running), MOST_RUNNING)
+    if 0 < shown < status.live:
+        told.append(Text(f"  … and {status.live - shown} more"))
     told += [Text("  ranking sources")] if status.ranking else []
     told.append(Text(line(status)))
     return Group(*told)
 
 
-def duration(seconds: float) -> str:
-    """Return a time in words: ``45 s``, ``12 min``, ``3 h 20 min``, ``2 d 5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    hours = minutes // 60
-    return f"{hours // 24} d {hours % 24} h"
-
-
 def _states(stage: StageStatus) -> str:
-    named = ("running", "ready", "resting", "waiting", "failed", "blocked")
+    named = ("running", "queued", "ready", "resting", "waiting", "failed", "blocked")
     counts = {state: getattr(stage, state) for state in named}
     return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
 

@@ -1,11 +1,11 @@
-"""What the commands that run studies share: which study is meant, where it is kept, who tracks."""
+"""What commands about studies share: which is meant, where this machine keeps it, who tracks it."""
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -16,9 +16,14 @@ from taskonomy_catalogue.study import API_VERSION, KIND, Study, parse_study
 from taskonomy_operator.costs import TRAINING
 from taskonomy_operator.lookup import short_name
 from taskonomy_operator.observe import observe
+from taskonomy_operator.plan import Node
 from taskonomy_operator.study_folder import StudyFolder, submitted
 from taskonomyctl.options import Command
+from taskonomyctl.output import say
+from taskonomyctl.places import COMPLETE_WITHIN, Place, place_to_complete
 from taskonomyctl.study_files import read_study
+
+Thing = TypeVar("Thing")
 
 STUDY_FILE = Path("study.yaml")
 """What is taken where no file is named."""
@@ -48,22 +53,24 @@ class Submission:
 # --- options -----------------------------------------------------------------------------------
 
 
-def _complete_file_study(
+def _complete_study(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    found = submitted(artifacts_of(ctx.params.get("artifacts")))
-    return [CompletionItem(each.name) for each in found if each.name.startswith(incomplete)]
+    names = suggestions(lambda place: _studies(place, ctx.params.get("artifacts")), ctx)
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _studies(place: Place, artifacts: str | None) -> list[str]:
+    if place.is_local:
+        return [each.name for each in submitted(artifacts_of(artifacts))]
+    return place.open(tries=1, timeout=COMPLETE_WITHIN).names()
 
 
 def _complete_trial(
     ctx: click.Context, _param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete names such as curvature/normals+reshading, and digests once one is begun."""
-    try:
-        folder = the_folder(ctx.params.get("artifacts"), ctx.params.get("study"))
-        nodes = observe(folder).plan.nodes()
-    except TaskonomyError:
-        return []
+    nodes = suggestions(lambda place: _nodes(place, ctx.params), ctx)
     names = {short_name(node.trial): node.trial.title for node in nodes}
     items = [CompletionItem(n, help=t) for n, t in names.items() if n.startswith(incomplete)]
     if len(incomplete) >= 2:
@@ -72,18 +79,36 @@ def _complete_trial(
     return items
 
 
+def _nodes(place: Place, given: Mapping[str, Any]) -> Sequence[Node]:
+    if place.is_local:
+        return observe(the_folder(given.get("artifacts"), given.get("study"))).plan.nodes()
+    from taskonomy_operator.why import Asked
+    from taskonomyctl.cluster_runs import the_study
+
+    space = place.open(tries=1, timeout=COMPLETE_WITHIN)
+    return Asked(space, the_study(space, given.get("study"))).plan.nodes()
+
+
+def suggestions(found: Callable[[Place], Sequence[Thing]], ctx: click.Context) -> Sequence[Thing]:
+    """Return what completes a word; a mistake elsewhere or a server that is away suggests none."""
+    try:
+        return found(place_to_complete(ctx))
+    except (TaskonomyError, OSError):
+        return []
+
+
+def complete_trial_or_study(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete names of studies and of the trials of the study that is meant."""
+    return _complete_study(ctx, param, incomplete) + _complete_trial(ctx, param, incomplete)
+
+
 file_option = click.option(
     "-f",
     "--file",
     type=click.Path(path_type=Path),
     help="The study's file (YAML or JSON); ./study.yaml unless given, else the paper's 26 tasks.",
-)
-
-local_option = click.option(
-    "--local",
-    is_flag=True,
-    default=True,
-    help="Processes on this machine, which is where studies run.",
 )
 
 artifacts_option = click.option(
@@ -95,17 +120,23 @@ artifacts_option = click.option(
 )
 
 study_argument = click.argument(
-    "study", metavar="[STUDY]", required=False, shell_complete=_complete_file_study
+    "study", metavar="[STUDY]", required=False, shell_complete=_complete_study
 )
+
+named_study_argument = click.argument("study", metavar="STUDY", shell_complete=_complete_study)
 
 of_study_option = click.option(
     "--study",
     metavar="NAME",
-    shell_complete=_complete_file_study,
-    help="The study; may be left out when one was run here.",
+    shell_complete=_complete_study,
+    help="The study; may be left out when there is one.",
 )
 
 trial_argument: "Command" = click.argument("trial", metavar="TRIAL", shell_complete=_complete_trial)
+
+what_argument: "Command" = click.argument(
+    "what", metavar="[TRIAL|STUDY]", required=False, shell_complete=complete_trial_or_study
+)
 
 # --- what they mean ----------------------------------------------------------------------------
 
@@ -156,7 +187,7 @@ def the_folder(option: str | None, name: str | None) -> StudyFolder:
         NotFound: none is named and several studies, or none, were run here.
         InputRefused: the artifact root is no folder of this machine.
     """
-    given = _study_here() if option is None else None
+    given = study_here() if option is None else None
     artifacts = artifacts_of(option, given)
     if name is not None:
         return StudyFolder(artifacts, name)
@@ -189,7 +220,7 @@ def submitted_here(artifacts: str | None, name: str | None) -> StudyFolder | Non
     return meant[0] if len(meant) == 1 else None
 
 
-def _study_here() -> Submission | None:
+def study_here() -> Submission | None:
     """Return the study of ./study.yaml if there is a sound one, without a word about it."""
     try:
         study = read_study(STUDY_FILE)
@@ -255,8 +286,3 @@ def parse_estimates(texts: tuple[str, ...]) -> dict[str, float]:
                 f"of {allowed}"
             )
     return estimates
-
-
-def say(message: str) -> None:
-    """Tell the user something on standard error."""
-    click.echo(f"taskonomyctl: {message}", err=True)

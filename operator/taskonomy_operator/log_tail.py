@@ -87,9 +87,15 @@ class LogTail:
             self.failures[event.trial] = event
         elif isinstance(event, Finished):
             self.finished.add(event.trial)
-        elif isinstance(event, Started | Progressed):
-            standing = self.standings.setdefault(event.trial, Standing())
-            standing.step, standing.steps = event.step, event.steps
-            if isinstance(event, Progressed):
-                standing.loss = event.loss
-                standing.images_per_second = event.images_per_second
+        note_standing(self.standings, event)
+
+
+def note_standing(standings: dict[str, Standing], event: Event) -> None:
+    """Take in what an event says of where its trial stands, if it says anything."""
+    if not isinstance(event, Started | Progressed):
+        return
+    standing = standings.setdefault(event.trial, Standing())
+    standing.step, standing.steps = event.step, event.steps
+    if isinstance(event, Progressed):
+        standing.loss = event.loss
+        standing.images_per_second = event.images_per_second

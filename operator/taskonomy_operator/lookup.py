@@ -41,10 +41,19 @@ def find_trials(plan: Plan, words: str) -> list[Node]:
     target, sources, kind = _meant(plan.study, text)
     found = [node for node in plan.nodes() if _is(node.trial, target, sources, kind)]
     if not found:
+        _say_if_unranked(plan, target, sources)
         known = [short_name(node.trial) for node in plan.nodes()]
         name = f"{target}/{'+'.join(sources)}" if sources else f"{kind}/{target}"
         raise NotFound(f"study {plan.study.name!r} has no trial {name}{did_you_mean(name, known)}")
     return found
+
+
+def _say_if_unranked(plan: Plan, target: str, sources: tuple[str, ...]) -> None:
+    if len(sources) > 1 and target in plan.unranked():
+        raise NotFound(
+            f"transfers of higher orders to {target} are not chosen yet: they follow from its "
+            f"ranking, which is made when all first-order transfers to {target} are there"
+        )
 
 
 def _by_digest(plan: Plan, beginning: str) -> list[Node]:

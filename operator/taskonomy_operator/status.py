@@ -9,19 +9,22 @@ from taskonomy_operator.log_tail import Standing
 from taskonomy_operator.pace import Pace
 from taskonomy_operator.plan import Plan, State
 
-Phase = Literal["Running", "Stopped", "Completed", "Degraded"]
-"""Running: a process runs it; Stopped: something is left to do and nobody does it; Completed: all
-trials have results; Degraded: nothing is left to do and some trials have none."""
+Phase = Literal["Pending", "Refused", "Running", "Suspended", "Stopped", "Completed", "Degraded"]
+"""Running: somebody runs it; Stopped: something is left to do and nobody does it; Completed: all
+trials have results; Degraded: nothing is left to do and some trials have none. On a cluster also
+Pending: the controller has not looked at what was asked last; Refused: it will not; Suspended: it
+was asked to wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageStatus:
-    """How many trials of a stage are in each state."""
+    """How many trials of a stage are in each state; `queued`: they have a Job that does not run."""
 
     stage: PlanStage
     trials: int
     done: int = 0
     running: int = 0
+    queued: int = 0
     ready: int = 0
     waiting: int = 0
     resting: int = 0
@@ -60,6 +63,7 @@ class Status:
     phase: Phase
     stages: tuple[StageStatus, ...]
     running: tuple[RunningTrial, ...]
+    """Trials that run now; of a cluster's, the first few."""
     missing: tuple[Missing, ...]
     ranking: bool
     """Whether sources are being ranked now."""
@@ -79,6 +83,16 @@ class Status:
     def done(self) -> int:
         """Trials that have their result."""
         return sum(stage.done for stage in self.stages)
+
+    @property
+    def lost(self) -> int:
+        """Trials that have no result and will get none."""
+        return sum(stage.failed + stage.blocked for stage in self.stages)
+
+    @property
+    def live(self) -> int:
+        """Trials that run now."""
+        return sum(stage.running for stage in self.stages)
 
     def document(self) -> dict[str, Any]:
         """Return it as plain data for JSON."""

@@ -28,11 +28,15 @@ Taskonomyctl = Callable[..., Ran]
 def run(
     *words: str, code: int | None = 0, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> Ran:
-    """Run `taskonomyctl` with these words and check its exit code; None: whatever it is."""
+    """Run `taskonomyctl` with these words and check its exit code; None: whatever it is.
+
+    No cluster is configured, whatever the developer's own machine knows, unless `env` says so.
+    """
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in "oe")
     with (
         contextlib.chdir(cwd or Path.cwd()),
-        mock.patch.dict(os.environ, env or {}),
+        mock.patch.dict(os.environ, {"KUBECONFIG": "", **(env or {})}),
+        mock.patch("taskonomy_operator.kubeconfig.HOME_FILE", "~/.no-such-kube-config"),
         mock.patch("sys.argv", ["taskonomyctl", *words]),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

@@ -62,7 +62,7 @@ def test_a_study_of_rooms_survives_a_kill_and_ends_in_affinities(
     (tmp_path / "study.yaml").write_text(STUDY)
     artifacts = tmp_path / "artifacts"
 
-    assert "runs as process" in taskonomyctl("submit", "--processes", "2", "--detach")
+    assert "runs as process" in taskonomyctl("submit", "--local", "--processes", "2", "--detach")
     folder = StudyFolder(artifacts, "small")
     while len(list(artifacts.glob(f"*/{RESULT_FILE}"))) < 3:
         time.sleep(0.1)
@@ -72,7 +72,7 @@ def test_a_study_of_rooms_survives_a_kill_and_ends_in_affinities(
     while runner_of(folder):
         time.sleep(0.05)
 
-    said = taskonomyctl("submit", "--processes", "2")
+    said = taskonomyctl("submit", "--local", "--processes", "2")
     assert f"small: {TRIALS} of {TRIALS} trials done" in said
     ends = [r for r in read(artifacts / "studies/small/journal.jsonl") if isinstance(r, Ended)]
     finished = Counter(name for record in ends for name in record.finished)
@@ -80,9 +80,9 @@ def test_a_study_of_rooms_survives_a_kill_and_ends_in_affinities(
     assert set(finished.values()) == {1}
     assert all(record.ends == {} for record in ends)
 
-    listed = json.loads(taskonomyctl("list", "-o", "json"))
+    listed = json.loads(taskonomyctl("list", "--local", "-o", "json"))
     assert [(each["phase"], each["done"]) for each in listed] == [("Completed", TRIALS)]
-    assert "finished, mean loss" in taskonomyctl("logs", "normals/edges-2d")
+    assert "finished, mean loss" in taskonomyctl("logs", "--local", "normals/edges-2d")
     loaded = taskonomyctl("load", "--study", "small", "--from-artifacts", "artifacts")
     assert f"loaded {TRIALS} trials" in loaded
     assert "figures written to MLflow runs" in loaded

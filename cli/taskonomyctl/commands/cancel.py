@@ -1,4 +1,4 @@
-"""`taskonomyctl cancel`: stop a study that runs on this machine; nothing it did is lost."""
+"""`taskonomyctl cancel`: stop a study; nothing it did is lost."""
 
 import time
 
@@ -7,7 +7,10 @@ import click
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_operator.local import cancel as cancel_run
 from taskonomy_operator.observe import status
-from taskonomyctl.runs import artifacts_option, local_option, say, study_argument, the_folder
+from taskonomyctl.commands.steer import suspend_study
+from taskonomyctl.output import say
+from taskonomyctl.places import Place, place_options
+from taskonomyctl.runs import artifacts_option, study_argument, the_folder
 
 
 class StillRuns(TaskonomyError):
@@ -16,7 +19,7 @@ class StillRuns(TaskonomyError):
 
 @click.command()
 @study_argument
-@local_option
+@place_options
 @artifacts_option
 @click.option(
     "--wait",
@@ -25,8 +28,20 @@ class StillRuns(TaskonomyError):
     show_default=True,
     help="Seconds to wait until its jobs have saved and stopped.",
 )
-def cancel(study: str | None, local: bool, artifacts: str | None, wait: float) -> None:  # noqa: ARG001
-    """Stop a study: its jobs save and end. Submit it again to go on where it stopped."""
+def cancel(study: str | None, place: Place, artifacts: str | None, wait: float) -> None:
+    """Stop a study: its jobs save and end. Nothing it did is lost.
+
+    On this machine, submit it again to go on where it stopped. On a cluster it is suspended, as by
+    `taskonomyctl suspend`, and `taskonomyctl resume` goes on; `taskonomyctl delete` forgets it.
+    """
+    if not place.is_local:
+        say("on a cluster, cancelling a study is suspending it")
+        suspend_study(place, study)
+        return
+    _cancel_here(study, artifacts, wait)
+
+
+def _cancel_here(study: str | None, artifacts: str | None, wait: float) -> None:
     folder = the_folder(artifacts, study)
     asked = cancel_run(folder)
     if not asked:

@@ -1,4 +1,4 @@
-"""`taskonomyctl logs`: what the job of a trial wrote."""
+"""`taskonomyctl logs`: what the job of a trial wrote, on a cluster or on this machine."""
 
 import time
 from collections.abc import Iterator
@@ -7,37 +7,25 @@ from pathlib import Path
 import click
 
 from taskonomy_catalogue.errors import NotFound
-from taskonomy_catalogue.launch import (
-    Event,
-    Failed,
-    Finished,
-    Progressed,
-    Saved,
-    SkippedImages,
-    Started,
-    Validated,
-    parse_event,
-)
 from taskonomy_operator.lookup import find_trials
 from taskonomy_operator.observe import Known, is_locked, observe
-from taskonomyctl.runs import (
-    artifacts_option,
-    local_option,
-    of_study_option,
-    say,
-    the_folder,
-    trial_argument,
-)
+from taskonomyctl.job_words import told_of
+from taskonomyctl.output import say
+from taskonomyctl.places import Place, place_options
+from taskonomyctl.runs import artifacts_option, of_study_option, the_folder, trial_argument
 
 
 @click.command()
 @trial_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on until the trial's job ends.")
 @of_study_option
-@local_option
+@place_options
 @artifacts_option
-def logs(trial: str, follow: bool, study: str | None, local: bool, artifacts: str | None) -> None:  # noqa: ARG001
-    """Print what the job of a trial wrote, every attempt of it; of a pack, this trial's part.
+def logs(trial: str, follow: bool, study: str | None, place: Place, artifacts: str | None) -> None:
+    """Print what the job of a trial wrote; of a pack, this trial's part.
+
+    On this machine that is every attempt of it. On a cluster it is what its newest pod wrote, as
+    long as the pod is there; with -f also those that follow it. After that MLflow has the record.
 
     TRIAL is the beginning of a digest, or a name:
 
@@ -47,7 +35,15 @@ def logs(trial: str, follow: bool, study: str | None, local: bool, artifacts: st
       taskonomyctl logs scratch/curvature -f
       taskonomyctl logs 3fa9c1
     """
-    known = observe(the_folder(artifacts, study))
+    if not place.is_local:
+        from taskonomyctl.cluster_logs import print_logs
+
+        print_logs(place, study, trial, follow=follow)
+        return
+    _print_here(observe(the_folder(artifacts, study)), trial, follow)
+
+
+def _print_here(known: Known, trial: str, follow: bool) -> None:
     nodes = find_trials(known.plan, trial)
     for node in nodes:
         if len(nodes) > 1:
@@ -70,12 +66,7 @@ def _never_ran(known: Known, name: str) -> str:
 
 def _lines(known: Known, job: str, name: str, *, follow: bool) -> Iterator[str]:
     """Yield the lines of a job's log that are about a trial, or about the whole job."""
-    for line in _raw_lines(known.folder.log(job), known.folder.job_lock(job), follow):
-        event = parse_event(line)
-        if event is None:
-            yield line
-        elif event.trial in (name, ""):
-            yield words(event)
+    yield from told_of(name, _raw_lines(known.folder.log(job), known.folder.job_lock(job), follow))
 
 
 def _raw_lines(log: Path, lock: Path, follow: bool) -> Iterator[str]:
@@ -97,33 +88,3 @@ def _raw_lines(log: Path, lock: Path, follow: bool) -> Iterator[str]:
             time.sleep(0.3)
         if torn:
             yield torn
-
-
-def words(event: Event) -> str:
-    """Return an event as a line for people."""
-    return f"{event.time.astimezone():%H:%M:%S}  {_said(event)}"
-
-
-def _said(event: Event) -> str:
-    match event:
-        case Started():
-            begun = f"goes on at step {event.step}" if event.step else "started"
-            return f"{begun}, {event.steps} steps" if event.steps else begun
-        case Progressed():
-            rate = event.images_per_second
-            speed = "" if rate is None else f", {rate:.0f} images/s"
-            return f"step {event.step}/{event.steps}, loss {_figure(event.loss)}{speed}"
-        case Validated():
-            return f"step {event.step}, validation loss {_figure(event.loss)}"
-        case SkippedImages():
-            return f"{event.count} images could not be read, the first: {event.first}"
-        case Finished():
-            return f"finished, mean loss {_figure(event.mean_loss)}, {event.seconds:.1f} s"
-        case Failed():
-            return f"failed ({event.code}): {event.reason}"
-        case Saved():
-            return f"saved at step {event.step} and stopped"
-
-
-def _figure(value: float | None) -> str:
-    return "not finite" if value is None else f"{value:.6g}"

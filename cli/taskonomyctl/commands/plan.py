@@ -10,13 +10,12 @@ from taskonomy_operator.observe import observe_as
 from taskonomy_operator.packing import DEFAULT_PACK
 from taskonomy_operator.study_folder import Run
 from taskonomy_warehouse.queries import as_json
-from taskonomyctl.output import print_rows
+from taskonomyctl.output import print_rows, say
 from taskonomyctl.runs import (
     artifacts_option,
     file_option,
     folder_of,
     parse_estimates,
-    say,
     submission,
 )
 

@@ -1,4 +1,4 @@
-"""`taskonomyctl submit`: run a study on this machine, or go on with it."""
+"""`taskonomyctl submit`: have a study run, on a cluster or on this machine, or go on with it."""
 
 import shlex
 import sys
@@ -17,22 +17,21 @@ from taskonomy_operator.observe import is_locked, observe_as
 from taskonomy_operator.packing import DEFAULT_PACK
 from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import Run, StudyFolder
-from taskonomyctl.output import print_rows
-from taskonomyctl.progress import duration, line, view
+from taskonomy_operator.words import duration
+from taskonomyctl.commands.watch import EXIT_MISSING, print_missing
+from taskonomyctl.output import say
+from taskonomyctl.places import Place, only_here, place_options
+from taskonomyctl.progress import line, view
 from taskonomyctl.runs import (
     Submission,
     artifacts_option,
     dataset_of,
     file_option,
     folder_of,
-    local_option,
-    say,
     submission,
     tracking_of,
 )
-
-MISSING_COLUMNS = ("trial", "state", "why")
-EXIT_MISSING, EXIT_STOPPED = 7, 130
+from taskonomyctl.sending import EXIT_STOPPED, send
 
 
 class NotStarted(TaskonomyError):
@@ -41,7 +40,7 @@ class NotStarted(TaskonomyError):
 
 @click.command()
 @file_option
-@local_option
+@place_options
 @click.option(
     "--stage",
     type=click.Choice(TRAINING),
@@ -69,11 +68,12 @@ class NotStarted(TaskonomyError):
     help="Most transfers that one job trains together.",
 )
 @click.option("--retry-failed", is_flag=True, help="Try trials again that failed for good.")
-@click.option("--dry-run", is_flag=True, help="Say what would run now; start nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would run or change; do nothing.")
+@click.option("--wait", is_flag=True, help="On a cluster: watch it until it ends.")
 @click.option("--detach", is_flag=True, help="Run in the background; `watch` shows it.")
 def submit(
     file: Path | None,
-    local: bool,  # noqa: ARG001 - where studies run; there is no other place yet
+    place: Place,
     stage: PlanStage | None,
     artifacts: str | None,
     tracking: str | None,
@@ -81,23 +81,32 @@ def submit(
     pack: int,
     retry_failed: bool,
     dry_run: bool,
+    wait: bool,
     detach: bool,
 ) -> int:
-    """Run a study on this machine, or go on with it where it stopped.
+    """Have a study run, or go on with it where it stopped.
 
     Trains every network the study asks for, each as soon as what it needs is there; what has a
-    result already, from this study or another, is not trained again. The first Ctrl-C lets running
-    jobs save and stops, the second ends them at once; the same command goes on from there, after a
-    kill -9 or a power cut too.
+    result already, from this study or another, is not trained again.
+
+    On a cluster the study is sent there, and changed to what the file says if it is there already.
+    With --wait it is watched until it ends; Ctrl-C ends the watching alone.
+
+    With --local it runs on this machine. The first Ctrl-C lets running jobs save and stops, the
+    second ends them at once; the same command goes on from there, after a kill -9 or a power cut
+    too.
 
     \b
-      taskonomyctl submit -f study.yaml
-      taskonomyctl submit -f study.yaml --stage first-order --detach
-      taskonomyctl load --study NAME --from-artifacts ./artifacts
+      taskonomyctl submit -f study.yaml -n vision --wait
+      taskonomyctl submit -f study.yaml --dry-run
+      taskonomyctl submit -f study.yaml --local --stage first-order --detach
 
     Exit codes of its own: 7 when trials failed for good, 130 when it was stopped.
     """
+    only_here(place, "artifacts", "tracking", "processes", "pack", "retry_failed", "detach")
     given = submission(file)
+    if not place.is_local:
+        return send(place, given, stage, dry_run=dry_run, wait=wait)
     folder = folder_of(artifacts, given)
     run = Run(
         folder=str(given.folder),
@@ -130,9 +139,8 @@ def _end(folder: StudyFolder, status: Status) -> int:
     spent = duration(status.spent_hours * 3600)
     click.echo(f"{line(status)}; {spent} of job time", err=True)
     if status.missing:
-        rows = [{"trial": m.title, "state": m.state, "why": m.why} for m in status.missing]
-        print_rows(rows, MISSING_COLUMNS, "table")
-        say("`taskonomyctl logs TRIAL` says more; submit with --retry-failed to try them again")
+        print_missing(status)
+        say("`taskonomyctl why TRIAL` says more; submit with --retry-failed to try them again")
     load = f"taskonomyctl load --study {folder.name} --from-artifacts"
     say(f"next: {load} {shlex.quote(str(folder.artifacts))}")
     return EXIT_MISSING if status.missing else 0

@@ -1,6 +1,7 @@
-"""`taskonomyctl status`, `watch`, `list`: where studies stand that run on this machine."""
+"""`taskonomyctl status`, `watch`, `list`: where studies stand, on a cluster or on this machine."""
 
 import time
+from collections.abc import Iterable, Iterator
 
 import click
 
@@ -8,19 +9,17 @@ from taskonomy_operator.observe import Watch
 from taskonomy_operator.observe import status as status_of_folder
 from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import submitted
+from taskonomy_operator.words import counted, duration
 from taskonomy_warehouse.queries import as_json
-from taskonomyctl.output import print_rows, stdout_console
-from taskonomyctl.progress import bars, duration, view
-from taskonomyctl.runs import (
-    artifacts_of,
-    artifacts_option,
-    local_option,
-    study_argument,
-    the_folder,
-)
+from taskonomyctl.cluster_runs import look, looks, the_study
+from taskonomyctl.output import print_rows, say, stdout_console
+from taskonomyctl.places import Place, SpecRefused, place_options
+from taskonomyctl.progress import bars, view
+from taskonomyctl.runs import artifacts_of, artifacts_option, study_argument, the_folder
 
 LIST_COLUMNS = ("study", "phase", "trials", "done", "running", "failed", "blocked", "eta")
 MISSING_COLUMNS = ("trial", "state", "why")
+EXIT_MISSING = 7
 
 _output_option = click.option(
     "--output",
@@ -34,25 +33,52 @@ _output_option = click.option(
 
 @click.command()
 @study_argument
-@local_option
+@place_options
 @artifacts_option
 @_output_option
-def status(study: str | None, local: bool, artifacts: str | None, output: str) -> None:  # noqa: ARG001
+def status(study: str | None, place: Place, artifacts: str | None, output: str) -> None:
     """Show where a study stands: trials by stage and state, what runs, what is missing and why."""
-    found = status_of_folder(the_folder(artifacts, study))
+    more: dict[str, object] = {}
+    if place.is_local:
+        found = status_of_folder(the_folder(artifacts, study))
+    else:
+        space = place.open()
+        seen = the_study(space, study)
+        found = look(space, seen)
+        more = {
+            "namespace": seen.namespace,
+            "conditions": [each.model_dump(mode="json") for each in seen.status.conditions],
+        }
     if output == "json":
-        click.echo(as_json(found.document() | {"trials": found.trials, "done": found.done}))
+        counts = {"trials": found.trials, "done": found.done}
+        click.echo(as_json(found.document() | counts | more))
         return
     stdout_console().print(bars(found))
-    click.echo(f"phase: {found.phase}, {duration(found.spent_hours * 3600)} of job time so far")
-    if found.missing:
-        rows = [{"trial": m.title, "state": m.state, "why": m.why} for m in found.missing]
-        print_rows(rows, MISSING_COLUMNS, "table")
+    spent = _spent(found, place)
+    click.echo(f"phase: {found.phase}, {spent} so far")
+    print_missing(found)
+
+
+def _spent(found: Status, place: Place) -> str:
+    if place.is_local:
+        return f"{duration(found.spent_hours * 3600)} of job time"
+    return f"{found.spent_hours:,.2f} GPU hours"
+
+
+def print_missing(found: Status) -> None:
+    """Print the trials that will have no result, and why."""
+    if not found.missing:
+        return
+    rows = [{"trial": m.title, "state": m.state, "why": m.why} for m in found.missing]
+    print_rows(rows, MISSING_COLUMNS, "table")
+    if len(rows) < found.lost:
+        listed = "`taskonomyctl sql 'FROM coverage'` lists all once the study is loaded"
+        say(f"{counted(found.lost - len(rows), 'trial')} more without a result; {listed}")
 
 
 @click.command()
 @study_argument
-@local_option
+@place_options
 @artifacts_option
 @click.option(
     "--interval",
@@ -61,30 +87,62 @@ def status(study: str | None, local: bool, artifacts: str | None, output: str) -
     show_default=True,
     help="Seconds between two looks.",
 )
-def watch(study: str | None, local: bool, artifacts: str | None, interval: float) -> int:  # noqa: ARG001
-    """Watch a study until its run ends; Ctrl-C ends the watching and nothing else.
+def watch(study: str | None, place: Place, artifacts: str | None, interval: float) -> int:
+    """Watch a study until it ends; Ctrl-C ends the watching and nothing else.
 
-    The exit code is that of `submit`: 0 when every trial has its result, 7 when some never will.
+    The exit code is that of `submit --wait`: 0 when every trial has its result, 7 when some never
+    will. A study on a cluster is watched while it is suspended, too.
     """
-    folder = the_folder(artifacts, study)
-    looks = Watch(folder)
+    if place.is_local:
+        return show_until_over(_looks_here(Watch(the_folder(artifacts, study)), interval))
+    name = the_study(place.open(), study).name
+    return show_until_over(looks(place, name, interval))
+
+
+def _looks_here(looks: Watch, interval: float) -> Iterator[Status]:
+    while True:
+        found = looks.look()
+        yield found
+        if found.phase != "Running":
+            return
+        time.sleep(interval)
+
+
+def show_until_over(looks: Iterable[Status]) -> int:
+    """Show a study at every look; return the exit code that the last one asks for.
+
+    Raises:
+        SpecRefused: the study was not accepted.
+    """
+    found = None
     with view() as show:
-        while True:
-            found = looks.look()
+        for found in looks:
             show(found)
-            if found.phase != "Running":
-                return 7 if found.phase == "Degraded" else 0
-            time.sleep(interval)
+    if found is not None and found.phase == "Refused":
+        raise SpecRefused(f"study {found.study!r} was not accepted: {found.note}")
+    return EXIT_MISSING if found is not None and found.phase == "Degraded" else 0
 
 
 @click.command(name="list")
-@local_option
+@place_options
 @artifacts_option
+@click.option("-A", "--all-namespaces", is_flag=True, help="Studies of every namespace.")
 @_output_option
-def list_(local: bool, artifacts: str | None, output: str) -> None:  # noqa: ARG001
-    """List the studies that were run with an artifact root."""
-    found = [status_of_folder(folder) for folder in submitted(artifacts_of(artifacts))]
-    print_rows([_row(each) for each in found], LIST_COLUMNS, output)
+def list_(place: Place, artifacts: str | None, all_namespaces: bool, output: str) -> None:
+    """List the studies of a namespace, or those that were run with an artifact root."""
+    if place.is_local:
+        found = [status_of_folder(folder) for folder in submitted(artifacts_of(artifacts))]
+        print_rows([_row(each) for each in found], LIST_COLUMNS, output)
+        return
+    from datetime import UTC, datetime
+
+    from taskonomy_operator.seen_on_cluster import every_study
+
+    space = place.open()
+    studies = every_study(space.cluster) if all_namespaces else space.studies()
+    now = datetime.now(UTC)
+    rows = [{"namespace": each.namespace, **_row(each.shown(now))} for each in studies]
+    print_rows(rows, ("namespace", *LIST_COLUMNS) if all_namespaces else LIST_COLUMNS, output)
 
 
 def _row(found: Status) -> dict[str, object]:
@@ -93,7 +151,7 @@ def _row(found: Status) -> dict[str, object]:
         "phase": found.phase,
         "trials": found.trials,
         "done": found.done,
-        "running": sum(stage.running for stage in found.stages),
+        "running": found.live,
         "failed": sum(stage.failed for stage in found.stages),
         "blocked": sum(stage.blocked for stage in found.stages),
         "eta": None if found.eta_seconds is None else duration(found.eta_seconds),

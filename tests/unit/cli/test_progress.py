@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from taskonomy_operator.status import Missing, RunningTrial, StageStatus, Status
-from taskonomyctl.progress import _Lines, bars, duration, line
+from taskonomy_operator.words import duration
+from taskonomyctl.progress import _Lines, bars, line
 
 HALFWAY = Status(
     study="rooms",
@@ -54,7 +55,7 @@ def test_durations(seconds: Any, words: Any) -> None:
 
 def test_one_line_says_it_all() -> None:
     assert line(HALFWAY) == (
-        "rooms: 3 of 20 trials done, 1 running, 1 failed, 1 blocked, ranking sources, "
+        "rooms: 3 of 20 trials done, 1 running, 1 failed, 3 blocked, ranking sources, "
         "1 h 7 min to go"
     )
 
