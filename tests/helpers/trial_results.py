@@ -84,8 +84,12 @@ class Artifacts:
         folder = self.folder(trial)
         folder.mkdir(parents=True, exist_ok=True)
         write_trial(folder, trial)
-        ids = changes.pop("ids", held_out(trial.target.id, self.images))
-        losses = changes.pop("losses", losses_of(trial, len(ids)))
+        ids = changes.pop("ids", None)
+        if ids is None:
+            ids = held_out(trial.target.id, self.images)
+        losses = changes.pop("losses", None)
+        if losses is None:
+            losses = losses_of(trial, len(ids))
         table = changes.pop("table", None)
         if table is None:
             table = pa.table({"image_id": pa.array(ids, pa.uint64()), "loss": losses})
@@ -116,8 +120,9 @@ def losses_of(trial: Trial | BestGuess, images: int) -> np.ndarray[Any, np.dtype
 
 def result_of(trial: Trial | BestGuess, study: str, losses: Any, **changes: Any) -> Result:
     """The `result.json` of a trial with these losses."""
-    finite = [loss for loss in losses if np.isfinite(loss)]
-    mean = float(np.mean(finite, dtype=np.float64)) if finite else 0.0
+    values = np.asarray(losses, np.float64)
+    finite = values[np.isfinite(values)]
+    mean = float(finite.mean()) if len(finite) else 0.0
     content = {
         "digest": digest(trial),
         "kind": trial.kind,

@@ -54,20 +54,18 @@ class KeptLosses:
                 found[row] = True
         return found
 
-    def append(self, keys: Sequence[bytes], losses: "Losses") -> None:
-        """Keep some networks' losses, networks × images; where that cannot be, keep none."""
-        records = np.zeros(len(keys), self.record)
-        records["key"] = np.array(keys, "V32")
-        records["loss"] = losses
-        records["checksum"] = [zlib.crc32(row) for row in records["loss"]]
+    def append(self, keys: Sequence[bytes], losses: Sequence["Losses"]) -> None:
+        """Keep some networks' losses, each on all images; where that cannot be, keep none."""
         try:
             self.file.parent.mkdir(exist_ok=True)
-            whole = self._records()
-            with self.file.open("r+b" if len(whole) else "wb") as file:
+            whole = len(self._records())
+            with self.file.open("r+b" if whole else "wb") as file:
                 file.write(self.header)
-                file.seek(_HEADER + whole.nbytes)
+                file.seek(_HEADER + whole * self.record.itemsize)
                 file.truncate()
-                records.tofile(file)
+                for key, row in zip(keys, map(np.ascontiguousarray, losses), strict=True):
+                    file.write(key + zlib.crc32(row.data).to_bytes(8, "little"))
+                    file.write(row.data)
         except OSError:  # no room, or no right to write: the losses are read again next time
             with suppress(OSError):
                 self.file.unlink()

@@ -4,9 +4,9 @@ They are read from table trial_loss, or straight from the files that trials left
 losses stay there (`taskonomyctl load --losses-stay`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -21,6 +21,15 @@ from taskonomy_warehouse.s3 import as_unreachable, is_about_server, is_s3
 Losses = NDArray[np.float32]
 """networks × images; NaN where a network has no loss for an image."""
 Counts = NDArray[np.int64]
+
+
+class LossesOfImages(NamedTuple):
+    """One network's losses, as its file has them."""
+
+    images: NDArray[np.uint64]
+    losses: Losses
+    """On each of these images: one dimension."""
+
 
 BLOCK_BYTES = 256 << 20
 """Losses held at a time; a target with more is worked through in blocks of images."""
@@ -133,6 +142,32 @@ def loss_blocks(
     _check_rows(entrants, everyone, found)
 
 
+def keep_for_comparing(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    target: str,
+    read: Mapping[str, LossesOfImages],
+) -> None:
+    """Keep losses that a load has just read, so that comparing need not read the files again.
+
+    Args:
+        connection: the warehouse, which has the networks.
+        study: a study whose losses stay in their files.
+        target: their target.
+        read: by file, path or URI; those on other images than the target's are passed over.
+    """
+    entrants = read_entrants(connection, study, target)
+    kept = kept_losses(connection, entrants)
+    if kept is None or 4 * len(entrants.trials) * len(entrants.images) > BLOCK_BYTES:
+        return
+    rows = {
+        key: read[file].losses
+        for key, file in zip(entrants.keys, entrants.files, strict=True)
+        if file in read and np.array_equal(read[file].images, entrants.images)
+    }
+    kept.append(list(rows), list(rows.values()))
+
+
 def _whole(connection: duckdb.DuckDBPyConnection, entrants: Entrants) -> Losses:
     """Return all losses of a target: those kept beside the warehouse, and the others, kept now."""
     losses = np.full((len(entrants.trials), len(entrants.images)), np.nan, np.float32)
@@ -144,7 +179,7 @@ def _whole(connection: duckdb.DuckDBPyConnection, entrants: Entrants) -> Losses:
     read = _read(connection, entrants, rest, entrants.images)
     _check_rows(entrants, rest, _present(read))
     if kept:
-        kept.append([entrants.keys[k] for k in rest], read)
+        kept.append([entrants.keys[k] for k in rest], list(read))
     if len(rest) == len(losses):
         return read
     losses[rest] = read

@@ -241,6 +241,12 @@ def _remove_old(folder: Path, current: Manifest) -> None:
     for copy in copies[: -(KEPT - 1)]:
         copy.unlink(missing_ok=True)
         copy.with_name(f"{copy.name}.sha256").unlink(missing_ok=True)
+    for pattern in (
+        f".{MANIFEST}.*",
+        ".warehouse-*.sha256.*",
+    ):  # half-written by one that was killed
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)
 
 
 # --- reading one -------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ AHEAD = 2
 
 OnTarget = Callable[[str], None]
 """Is told the name of a target that is done."""
+_Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
 
 
@@ -99,7 +100,9 @@ def update_win_rates(
     return added
 
 
-def made_ahead(work: Callable[[str], _Made], items: Sequence[str]) -> Iterator[tuple[str, _Made]]:
+def made_ahead(
+    work: Callable[[_Item], _Made], items: Sequence[_Item]
+) -> Iterator[tuple[_Item, _Made]]:
     """Yield each item with what is made of it, the next `AHEAD` being made in the meantime."""
     with ThreadPoolExecutor(AHEAD) as pool:
         made = deque((item, pool.submit(work, item)) for item in items[:AHEAD])

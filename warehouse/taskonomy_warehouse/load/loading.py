@@ -5,7 +5,7 @@ transaction: a load that is killed leaves whole batches, and the next one does t
 depends on the order in which trials finish.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -24,11 +24,14 @@ from taskonomy_warehouse.load.insert import (
     loaded_digests,
     replace_quarantine,
 )
-from taskonomy_warehouse.load.losses import check_alone, check_footers, check_rows
+from taskonomy_warehouse.load.losses import Figures, check_alone, check_rows, figures_of_trials
+from taskonomy_warehouse.load.reading import ReadBatch, read_batch
 from taskonomy_warehouse.load.refusals import Refusal
 from taskonomy_warehouse.load.study import declare_study
+from taskonomy_warehouse.loss_matrix import keep_for_comparing
+from taskonomy_warehouse.s3 import is_s3
 from taskonomy_warehouse.warehouse import transaction
-from taskonomy_warehouse.win_rates import update_win_rates
+from taskonomy_warehouse.win_rates import made_ahead, update_win_rates
 
 BATCH = 8_000_000
 """Most losses in one transaction: what a kill can undo, and 130 MB of memory. At the paper's 54,514
@@ -89,7 +92,7 @@ def load(
         InputRefused: losses that stayed in their files are gone or other than they were.
         Unreachable: the artifacts' server went away; what was committed stays.
     """
-    _forget_files(connection)
+    _forget_files(connection, findings)
     with transaction(connection):
         declare_study(connection, study, origin)
     losses_stay = _losses_stay(connection, study.name, losses_stay)
@@ -98,8 +101,15 @@ def load(
     sifted = sift(connection, study, new)
     trials, rows = 0, 0
     refusals = list(sifted.refusals)
-    for batch in _batches(sifted.candidates):
-        inserted, refused = _load_batch(connection, study.name, batch, losses_stay)
+    batches = list(_batches(sifted.candidates))
+
+    def read(batch: Sequence[Candidate]) -> ReadBatch:
+        return read_batch(connection.cursor(), batch, rows=losses_stay)
+
+    for batch, content in made_ahead(read, batches):
+        inserted, refused = _load_batch(connection, study.name, content, losses_stay)
+        if losses_stay and compute:
+            keep_for_comparing(connection, study.name, batch[0].target, content.losses)
         trials += len(batch) - len(refused)
         rows += inserted
         refusals += refused
@@ -135,28 +145,31 @@ def _losses_stay(connection: duckdb.DuckDBPyConnection, study: str, asked: bool)
     return asked or True in before
 
 
-def _forget_files(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make DuckDB read files anew, be they put right within a second of an earlier look."""
+def _forget_files(connection: duckdb.DuckDBPyConnection, findings: Findings) -> None:
+    """Make DuckDB read files anew, be they put right within a second of an earlier look.
+
+    From now on it remembers what it reads from S3: footers and rows are asked for one after the
+    other. Of local files the system remembers enough, and copies of its own take a quarter longer.
+    """
+    far = any(is_s3(each.folder) for each in findings.finished)
     connection.execute("SET enable_external_file_cache = false")
-    connection.execute("SET enable_external_file_cache = true")
+    connection.execute(f"SET enable_external_file_cache = {far}")
 
 
 def _load_batch(
-    connection: duckdb.DuckDBPyConnection,
-    study: str,
-    batch: Sequence[Candidate],
-    losses_stay: bool,
+    connection: duckdb.DuckDBPyConnection, study: str, batch: ReadBatch, losses_stay: bool
 ) -> tuple[int, list[Refusal]]:
     """Load what is sound of a batch of one target; return the rows and what is not sound."""
-    readable, refusals = check_footers(connection, batch)
+    readable, refusals = list(batch.readable), list(batch.refusals)
+    figures = batch.figures if losses_stay else None
     try:
-        rows, unsound = _load_readable(connection, study, readable, losses_stay)
+        rows, unsound = _load_readable(connection, study, readable, figures)
     except duckdb.Error:
         readable, broken = check_alone(connection, readable)
         if not broken:
             raise
         refusals += broken
-        rows, unsound = _load_readable(connection, study, readable, losses_stay)
+        rows, unsound = _load_readable(connection, study, readable, figures)
     return rows, refusals + unsound
 
 
@@ -164,29 +177,28 @@ def _load_readable(
     connection: duckdb.DuckDBPyConnection,
     study: str,
     batch: Sequence[Candidate],
-    losses_stay: bool,
+    in_files: Mapping[int, Figures] | None,
 ) -> tuple[int, list[Refusal]]:
+    """Load readable files; ``in_files``: their figures, for losses that stay where they are."""
     if not batch:
         return 0, []
     target = batch[0].target
     with transaction(connection):
-        numbered, rows = _numbered(batch), 0
-        if not losses_stay:
+        if in_files is None:
             numbered, rows = insert_losses(connection, batch)
-        measured, unsound = check_rows(connection, numbered, in_files=losses_stay)
+            figures: Mapping[int, Figures] = figures_of_trials(connection, numbered)
+        else:
+            numbered, rows, figures = dict(enumerate(batch)), 0, in_files
+        measured, unsound = check_rows(connection, numbered, figures)
         images = settled(connection, study, target)
         if images is None:
             by_digest = sorted(measured, key=lambda each: each.candidate.digest)
             images = settle(connection, study, target, by_digest[:JURY])
         sound, judged_otherwise = check_images(connection, study, images, measured)
         insert_trials(connection, study, sound)
-        if not losses_stay:
+        if in_files is None:
             rows -= keep_losses(connection, numbered, sound)
     return rows, unsound + judged_otherwise
-
-
-def _numbered(batch: Sequence[Candidate]) -> dict[int, Candidate]:
-    return dict(enumerate(batch))
 
 
 def _batches(candidates: Sequence[Candidate]) -> Iterator[Sequence[Candidate]]:

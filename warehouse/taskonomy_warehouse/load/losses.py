@@ -1,9 +1,10 @@
 """What trials measured, checked before it counts: `losses.parquet`, a batch at a time.
 
-Three looks, each one query over a whole batch: at the footers, before anything is read; at the
-rows, once they are in table ``trial_loss`` and before that is committed; at a single file, only
-when a look finds fault, to say what is wrong with it. Whether two files have the same images is
-told by a *fingerprint*: their number and the exclusive or of the ids' 64-bit hashes.
+Three looks: at the footers, before anything is read; at the rows, once they are in table
+``trial_loss`` and before that is committed, or as they are read from files where they stay
+(`reading`); at a single file, only when a look finds fault, to say what is wrong with it. Whether
+two files have the same images is told by a *fingerprint*: their number and the exclusive or of the
+ids' 64-bit hashes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -138,7 +139,9 @@ def _not_parquet(candidate: Candidate, error: duckdb.Error) -> Refusal:
 # --- rows --------------------------------------------------------------------------------------
 
 
-class _Figures(NamedTuple):
+class Figures(NamedTuple):
+    """What the rows of one file come to."""
+
     rows: int
     images: int
     """Rows that have an image id."""
@@ -150,25 +153,53 @@ class _Figures(NamedTuple):
 
 
 _FIGURES = "count(*), count(image_id), count(loss), bit_xor(hash(image_id)), avg(loss)"
-"""A `_Figures` in SQL."""
-_NOTHING = _Figures(0, 0, 0, 0, 0.0)
+"""A `Figures` in SQL."""
+_NOTHING = Figures(0, 0, 0, 0, 0.0)
 """Of a file without rows."""
 
 
+def figures_of_files(
+    connection: duckdb.DuckDBPyConnection, batch: Sequence[Candidate]
+) -> dict[int, Figures]:
+    """Return the figures of files by place in the batch; files without rows are left out."""
+    rows = connection.execute(
+        f"SELECT file_index, {_FIGURES} FROM read_parquet({as_list(map(losses_file, batch))}) "
+        "GROUP BY file_index"
+    ).fetchall()
+    return {index: Figures(*figures) for index, *figures in rows}
+
+
+def figures_of_trials(
+    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
+) -> dict[int, Figures]:
+    """Return the figures of losses in table ``trial_loss``, in the transaction they came in."""
+    first, last = min(numbered), max(numbered)
+    # In the table nothing is absent. Groups that fit a byte are counted in an array: twice as fast.
+    group = f"(trial_id - {first})::UTINYINT" if last - first < 256 else f"trial_id - {first}"
+    rows = connection.execute(
+        f"""
+        SELECT {group}, count(*), count(*), count(*), bit_xor(hash(image_id)), avg(loss)
+        FROM trial_loss WHERE trial_id BETWEEN {first} AND {last} GROUP BY ALL
+        """
+    ).fetchall()
+    return {first + offset: Figures(*figures) for offset, *figures in rows}
+
+
 def check_rows(
-    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate], *, in_files: bool
+    connection: duckdb.DuckDBPyConnection,
+    numbered: Mapping[int, Candidate],
+    figures: Mapping[int, Figures],
 ) -> tuple[list[Measured], list[Refusal]]:
     """Return the candidates whose losses are sound in themselves, and what is wrong with others.
 
     Args:
-        connection: the warehouse, in the transaction that inserted the losses.
+        connection: what a file is looked at through to say what is wrong with it.
         numbered: candidates by their number in ``trial_loss``; if they stay in their files, by any.
-        in_files: whether the losses stay in their files.
+        figures: by the same numbers (`figures_of_trials`, `figures_of_files`); none for a file
+            without rows.
     """
     measured: list[Measured] = []
     refusals: list[Refusal] = []
-    look = _figures_of_files if in_files else _figures_of_trials
-    figures = look(connection, numbered)
     for trial_id, candidate in numbered.items():
         found = figures.get(trial_id, _NOTHING)
         refusal = _figures_fault(connection, candidate, found)
@@ -201,38 +232,12 @@ def _fault_alone(connection: duckdb.DuckDBPyConnection, candidate: Candidate) ->
         ).fetchone()
     except duckdb.Error as error:
         return _not_parquet(candidate, error)
-    found = _Figures(*row) if row and row[0] else _NOTHING
+    found = Figures(*row) if row and row[0] else _NOTHING
     return _figures_fault(connection, candidate, found)
 
 
-def _figures_of_files(
-    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
-) -> dict[int, _Figures]:
-    rows = connection.execute(
-        f"SELECT file_index, {_FIGURES} "
-        f"FROM read_parquet({as_list(map(losses_file, numbered.values()))}) GROUP BY file_index"
-    ).fetchall()
-    numbers = list(numbered)
-    return {numbers[index]: _Figures(*figures) for index, *figures in rows}
-
-
-def _figures_of_trials(
-    connection: duckdb.DuckDBPyConnection, numbered: Mapping[int, Candidate]
-) -> dict[int, _Figures]:
-    first, last = min(numbered), max(numbered)
-    # In the table nothing is absent. Groups that fit a byte are counted in an array: twice as fast.
-    group = f"(trial_id - {first})::UTINYINT" if last - first < 256 else f"trial_id - {first}"
-    rows = connection.execute(
-        f"""
-        SELECT {group}, count(*), count(*), count(*), bit_xor(hash(image_id)), avg(loss)
-        FROM trial_loss WHERE trial_id BETWEEN {first} AND {last} GROUP BY ALL
-        """
-    ).fetchall()
-    return {first + offset: _Figures(*figures) for offset, *figures in rows}
-
-
 def _figures_fault(
-    connection: duckdb.DuckDBPyConnection, candidate: Candidate, found: _Figures
+    connection: duckdb.DuckDBPyConnection, candidate: Candidate, found: Figures
 ) -> Refusal | None:
     result = candidate.result
     if found.images < found.rows:
