@@ -3,10 +3,12 @@
     python charts/generate.py            # write
     python charts/generate.py --check    # exit 1 if a file is not what it would be
 
-`values.yaml` is the source of `values.schema.json` and of the table in `README.md`; the typed spec
-is that of `files/crd.yaml`. In `values.yaml` a key's comment begins with ``# --`` and goes on over
-the lines below it; a line ``# @schema WORDS`` narrows its type: a name from `TYPES`, or a flow
-mapping of JSON Schema. Maps are closed at every level, so that a misspelt key is refused.
+`values.yaml` is the source of `values.schema.json` and of the tables in `README.md`, the typed spec
+that of `files/crd.yaml`, the operator's table of rights that of `files/rights.yaml`.
+
+In `values.yaml` a key's comment begins with ``# --`` and goes on over the lines below it; a line
+``# @schema WORDS`` narrows its type: a name from `TYPES`, or a flow mapping of JSON Schema. Maps
+are closed at every level, so that a misspelt key is refused.
 """
 
 import json
@@ -19,7 +21,8 @@ from typing import Any
 import yaml
 
 sys.path[:0] = [str(Path(__file__).parents[1] / part) for part in ("catalogue", "operator")]
-from taskonomy_operator.crd import study_crd  # noqa: E402 - it is found by the line above
+from taskonomy_operator.crd import study_crd  # noqa: E402 - found by the line above
+from taskonomy_operator.rights import role_rules  # noqa: E402
 
 CHART = Path(__file__).parent / "taskonomy"
 
@@ -257,6 +260,14 @@ def definition() -> str:
     return yaml.safe_dump(study_crd(), sort_keys=False, allow_unicode=True, width=100)
 
 
+def rights() -> str:
+    """Return the rules of the operator's Roles: where Studies are, and where the lease is."""
+    rules = {scope: role_rules(scope) for scope in ("namespace", "lease")}
+    return "# Made from taskonomy_operator/rights.py by charts/generate.py.\n" + yaml.safe_dump(
+        rules, sort_keys=False, default_flow_style=None
+    )
+
+
 def made() -> dict[Path, str]:
     """Return every file that follows from another, and what it holds."""
     values = read_values((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -264,6 +275,7 @@ def made() -> dict[Path, str]:
     return {
         CHART / "values.schema.json": schema(values),
         CHART / "files" / "crd.yaml": definition(),
+        CHART / "files" / "rights.yaml": rights(),
         page: readme(page.read_text(encoding="utf-8"), values),
     }
 
