@@ -1,0 +1,1 @@
+"""What an installation runs in pods of its own: loading every Study, and trying itself out."""
