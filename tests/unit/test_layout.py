@@ -22,3 +22,12 @@ def test_every_package_says_what_lives_there() -> None:
     assert len(packages) >= 8
     silent = [str(p) for p in packages if not p.read_text(encoding="utf-8").startswith('"""')]
     assert silent == []
+
+
+def test_every_folder_of_code_is_a_package_and_so_gets_into_the_wheel() -> None:
+    """An editable install finds a folder without `__init__.py`, an installed wheel does not."""
+    folders = {
+        path.parent for path in ROOT.glob("*/taskonom*/**/*.py") if "build" not in path.parts
+    }
+    assert len(folders) >= 8
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []

@@ -1,0 +1,1 @@
+"""What networks learn from: files of a data set, decoded into examples, checked and browsed."""
