@@ -28,13 +28,8 @@ INSTALLATION: dict[str, Any] = {
 }
 """One trial a Job, and nothing mounted: the nodes are kwok's."""
 
-QUICK = {
-    "lease-duration": 3,
-    "lease-deadline": 2,
-    "lease-retry": 0.4,
-    "status-interval": 0.2,
-}
-"""Impatient settings: seconds of a test are dear."""
+QUICK = {"status-interval": 0.2, "lease-duration": 60, "lease-deadline": 40}
+"""Impatient where seconds of a test are dear, patient where a busy machine may stumble."""
 
 
 class OperatorProcess:
@@ -85,7 +80,10 @@ class OperatorProcess:
     def __enter__(self) -> "OperatorProcess":
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None:
+            state = "runs" if self.is_running else "has ended"
+            error.add_note(f"the operator {state}; it said:\n{self.log()[-4000:]}")
         if self.is_running:
             self.kill()
 
