@@ -1,0 +1,2 @@
+-- Version 2 to 3: views group_effect and blocked. Views are created anew after every migration, so
+-- that nothing is left to do here.
