@@ -45,7 +45,7 @@ class Options:
     python: str
     """Version of the base's Python, as in 3.13."""
     prefix: str
-    """What stands before ``taskonomy-operator:VERSION``."""
+    """What stands before ``taskonomy/operator:VERSION``."""
     version: str
     torch: str
     """included, or mounted: left out of the image."""
@@ -58,12 +58,12 @@ class Options:
 def main() -> None:
     """Build what is asked for; print what each image is called and its size."""
     names, options = _asked()
-    epoch = _said("git", "log", "-1", "--format=%ct", default="0")
-    os.environ["SOURCE_DATE_EPOCH"] = epoch
+    last_commit = _said("git", "log", "-1", "--format=%ct", default="0")
+    epoch = os.environ.setdefault("SOURCE_DATE_EPOCH", last_commit)
     own = _own_wheel(options.folder)
     for name in names:
         context = _context(name, own, options)
-        tag = f"{options.prefix}taskonomy-{name}:{options.version}"
+        tag = f"{options.prefix}taskonomy/{name}:{options.version}"
         _run(*_build_command(name, tag, context, epoch, options))
         print(f"{tag}\t{_size(tag, options)}", flush=True)
         if options.save:
@@ -141,12 +141,13 @@ def _context(name: str, own: Path, options: Options) -> Path:
     ):
         (context / place).mkdir(parents=True)
         lines = sorted(f"{n}=={v}" for n, v in wanted.items())
-        shutil.copy(TREE / "images" / "settle.py", context / place)
+        shutil.copy2(TREE / "images" / "settle.py", context / place)
         for wheel in _wheels(lines, options):
             os.link(wheel, context / place / wheel.name)
-        own_line = [f"taskonomy @ file:///wheels/{own.name}"] if place == "wheels" else []
-        (context / place / listing).write_text("".join(f"{x}\n" for x in [*lines, *own_line]))
-    shutil.copy(own, context / "wheels")
+        (context / place / listing).write_text("".join(f"{line}\n" for line in lines))
+        os.utime(context / place / listing, (0, 0))  # builders know a layer again by its files
+    (context / "own").mkdir()
+    shutil.copy(own, context / "own")
     return context
 
 
@@ -197,7 +198,7 @@ def _build_command(
     elif options.tool == "podman":
         command += ["build", "--timestamp", epoch]
     else:
-        command += ["build", "--isolation", "chroot", "--timestamp", epoch]
+        command += ["build", "--layers", "--isolation", "chroot", "--timestamp", epoch]
     return [*command, "--quiet", *file, *given, "--tag", tag, str(context)]
 
 
@@ -240,7 +241,7 @@ def _asked() -> tuple[list[str], Options]:
     parser.add_argument("images", nargs="*", help=f"which: {', '.join(EXTRAS)}; default: all")
     parser.add_argument("--base", default="python:3.13-slim", help="image they stand on")
     parser.add_argument("--python", default="3.13", help="version of the base's python3")
-    parser.add_argument("--prefix", default="", help="what stands before taskonomy-operator")
+    parser.add_argument("--prefix", default="", help="what stands before taskonomy/operator")
     parser.add_argument("--version", default=distribution("taskonomy").version, help="their tag")
     parser.add_argument("--torch", default="included", choices=["included", "mounted"])
     parser.add_argument("--tool", choices=TOOLS, help="default: the first that works")

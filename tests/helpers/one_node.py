@@ -82,6 +82,11 @@ class OneNode:
         """What its daemons say."""
         return self.place.folder / "logs"
 
+    @property
+    def host_folders(self) -> Path:
+        """Where the folders of this machine are that it was given; seen by the node alone."""
+        return self.place.folder / "host"
+
     def import_image(self, archive: Path) -> None:
         """Give the node the images of a docker or OCI archive."""
         command = ["ctr", "--address", self.place.containerd, "--namespace", "k8s.io"]
@@ -109,12 +114,15 @@ class OneNode:
 
 
 @contextmanager
-def shared(run: Path, folders: Sequence[Path] = ()) -> Iterator[OneNode]:
+def shared(
+    run: Path, folders: Sequence[Path] = (), images: Sequence[Path] = ()
+) -> Iterator[OneNode]:
     """Use the node of a test run, started by whoever comes first, ended after the last.
 
     Args:
         run: a folder of the run, the same for all its processes.
-        folders: folders of this machine that are shown together in `Place.folder`/host.
+        folders: folders of this machine that are shown together in `OneNode.host_folders`.
+        images: archives of images that it is to have.
 
     Raises:
         RuntimeError: it did not come up; the message ends with the logs' last lines.
@@ -124,7 +132,11 @@ def shared(run: Path, folders: Sequence[Path] = ()) -> Iterator[OneNode]:
         _locked(run / "start.lock", fcntl.LOCK_EX) as starting,
         _locked(run / "users.lock", fcntl.LOCK_SH),  # the keeper stays while it is held
     ):
-        node = _running(run) or _spawn(run, folders)
+        node = _running(run)
+        if node is None:
+            node = _spawn(run, folders)
+            for archive in images:
+                node.import_image(archive)
         fcntl.flock(starting, fcntl.LOCK_UN)
         yield node
 

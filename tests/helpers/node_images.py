@@ -1,0 +1,133 @@
+"""Our images for a node without a registry, built once for the same sources; and torch beside them.
+
+Their base is bootstrapped from the machine's own Debian packages. torch is not built in: it is some
+gigabytes with its CUDA libraries, so the node shows pods the folders of the torch that these tests
+themselves run with, as a volume would on a cluster that keeps it on its nodes.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import distribution
+from pathlib import Path
+
+import kubernetes_programs
+
+TREE = Path(__file__).parents[2]
+SUITES = {"3.11": "bookworm", "3.13": "trixie"}
+"""Debian whose python3 is this one: torch of a volume must have been made for the same."""
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+BASE = f"localhost/taskonomy-base:{PYTHON}"
+TAG = "test"
+NAMES = ("operator", "jobs", "warehouse")
+PARTS_OF_TORCH = ("torch", "torchvision", "triton", "nvidia", "cuda")
+"""Distributions whose name begins so."""
+
+
+def missing() -> str:
+    """Return why images cannot be built here; empty: they can."""
+    absent = [name for name in ("buildah", "mmdebstrap") if shutil.which(name) is None]
+    if absent:
+        return f"{', '.join(absent)} missing; `apt-get install {' '.join(absent)}`"
+    if PYTHON not in SUITES:
+        return f"no Debian with Python {PYTHON} is known; use {' or '.join(SUITES)}"
+    return ""
+
+
+def name_of(image: str) -> str:
+    """Return what an image is called on the node."""
+    return f"localhost/taskonomy/{image}:{TAG}"
+
+
+def archives() -> list[Path]:
+    """Return an archive of each image; those of the same sources are built once.
+
+    TASKONOMY_TEST_IMAGES names a folder that has them already.
+
+    Raises:
+        RuntimeError: a build failed; the message ends with what was said.
+    """
+    if given := os.environ.get("TASKONOMY_TEST_IMAGES"):
+        return [Path(given) / f"{name}.tar" for name in NAMES]
+    home = kubernetes_programs.home() / "images"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp, sources = home / "sources", _sources()
+        made = [home / f"{name}.tar" for name in NAMES]
+        if not (stamp.exists() and stamp.read_text() == sources and all(p.exists() for p in made)):
+            _build(home)
+            stamp.write_text(sources)
+    return made
+
+
+def _sources() -> str:
+    """Return a digest of everything that goes into the images."""
+    digest = hashlib.sha256(PYTHON.encode())
+    tops = ("images", "catalogue", "operator", "jobs", "warehouse", "cli")
+    files = [path for top in tops for path in (TREE / top).rglob("*") if path.is_file()]
+    files += [TREE / name for name in ("pyproject.toml", "constraints.txt")]
+    for path in sorted(files):
+        if "__pycache__" not in path.parts:
+            digest.update(f"{path.relative_to(TREE)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _build(home: Path) -> None:
+    store = ["--root", str(home / "store"), "--runroot", str(home / "run")]
+    store += ["--storage-driver", "overlay"]
+    _base(home, store)
+    command = [sys.executable, str(TREE / "images" / "build.py"), "--tool", "buildah"]
+    command += ["--tool-options", " ".join(store), "--folder", str(home), "--save"]
+    command += ["--base", BASE, "--python", PYTHON, "--torch", "mounted"]
+    command += ["--prefix", "localhost/", "--version", TAG]
+    # One time for all builds: what did not change is a layer that is there.
+    _run(*command, environment={"SOURCE_DATE_EPOCH": "0"})
+    _run("buildah", *store, "rmi", "--prune")  # the layers of the build before
+
+
+def _base(home: Path, store: list[str]) -> None:
+    """Bootstrap a minimal Debian with Python, once; it is what a developer would pull."""
+    suite = SUITES[PYTHON]
+    context = home / f"base-{suite}"
+    if not (context / "rootfs.tar").exists():
+        context.mkdir(exist_ok=True)
+        left_out = [f"--dpkgopt=path-exclude=/usr/share/{x}/*" for x in ("man", "doc", "locale")]
+        _run(
+            *("mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"),
+            *("--include=python3,python3-venv,ca-certificates", *left_out, suite),
+            str(context / "unfinished.tar"),
+        )
+        (context / "unfinished.tar").rename(context / "rootfs.tar")
+    (context / "Containerfile").write_text(
+        "FROM scratch\nADD rootfs.tar /\nENV PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8\n"
+    )
+    there = subprocess.run(["buildah", *store, "images", BASE], capture_output=True, check=False)
+    if there.returncode:
+        build = ["buildah", *store, "build", "--quiet", "--isolation", "chroot"]
+        _run(*build, "--timestamp", "0", "--tag", BASE, str(context))
+
+
+def _run(*command: str, environment: Mapping[str, str] | None = None) -> None:
+    whole = os.environ | (environment or {})
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=whole)
+    if ran.returncode:
+        raise RuntimeError(f"{' '.join(command[:4])} …: {ran.stdout}{ran.stderr}")
+
+
+def torch_folders() -> list[Path]:
+    """Return the folders of torch and what comes with it, as they are installed here."""
+    site = Path(str(distribution("torch").locate_file("")))
+    return sorted(
+        path
+        for path in site.iterdir()
+        if path.is_dir()
+        and (
+            path.name in {"functorch", "torchgen", "torchvision.libs"}
+            or path.name.partition("-")[0].partition("_")[0] in PARTS_OF_TORCH
+        )
+    )
