@@ -19,6 +19,7 @@ from taskonomyctl.commands.completion import completion
 from taskonomyctl.commands.crd import crd
 from taskonomyctl.commands.data import data
 from taskonomyctl.commands.export import export
+from taskonomyctl.commands.gc import gc
 from taskonomyctl.commands.import_ import import_
 from taskonomyctl.commands.infer import infer
 from taskonomyctl.commands.load import load
@@ -122,6 +123,7 @@ COMMANDS = (
     retry,
     cancel,
     delete,
+    gc,
     import_,
     load,
     tasks,

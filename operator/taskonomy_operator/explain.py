@@ -86,8 +86,8 @@ def explain_study(study: StudyObject, jobs: Sequence[Answer]) -> Answer:
     answer = _not_looked_at(study)
     if answer is None and study.phase in ("Completed", "Degraded"):
         answer = _over(study)
-    if answer is None and study.is_suspended:
-        answer = _suspended(study)
+    if answer is None and (suspended := _suspended(study)):
+        answer = replace(suspended, sentence=f"is suspended: {_said(study, 'Suspended')}")
     if answer is None:
         answer = _most_common(jobs) or _held_up(study.condition("Progressing"))
     return answer or Answer(reason="Progressing", sentence=_counts(study))
@@ -117,6 +117,11 @@ def _suspended(study: StudyObject) -> Answer | None:
         sentence=f"waits: study {study.name!r} is suspended",
         next=f"`taskonomyctl resume {study.name}` goes on where it stopped",
     )
+
+
+def _said(study: StudyObject, kind: str) -> str:
+    found = study.condition(kind)
+    return found.message if found is not None and found.message else "it starts nothing"
 
 
 _NEXT = {

@@ -160,10 +160,12 @@ def _stage(seen: Any) -> StageStatus:
 
 
 def _missing(seen: FailureSeen) -> Missing:
-    code = "" if seen.exit_code is None else f" (exit code {seen.exit_code})"
+    said = seen.message or seen.reason
+    is_told = seen.exit_code is None or f"exit code {seen.exit_code}" in said
+    code = "" if is_told else f" (exit code {seen.exit_code})"
     return Missing(
         digest=seen.trial,
         title=seen.title,
         state="blocked" if seen.reason == BLOCKED_BY else "failed",
-        why=f"{seen.message or seen.reason}{code}",
+        why=f"{said}{code}",
     )
