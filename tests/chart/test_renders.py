@@ -10,6 +10,7 @@ import yaml
 
 from taskonomy_operator.installation import Mount, Profile, Toleration, read_installation
 from taskonomy_operator.rights import RIGHTS
+from taskonomy_operator.settings import read_settings
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = helm.named_cases()
@@ -139,6 +140,24 @@ def test_a_new_installation_restarts_the_operator_and_a_new_version_alone_does_n
 
     assert template() == template("--set=warehouse.schedule=1 * * * *")
     assert template() != template("--set=jobs.pack=9")
+
+
+def test_the_operator_understands_how_it_is_started() -> None:
+    found = helm.objects(
+        "--set-json=operator.qps=12.5",
+        "--set=operator.keepFinished=60",
+        values="several-namespaces",
+    )
+    words = helm.one(found, "Deployment", "-operator")["spec"]["template"]["spec"]["containers"][0]
+    assert words["command"] == ["python3", "-P", "-m", "taskonomy_operator"]
+    read = read_settings(words["args"], {"POD_NAME": "one", "POD_NAMESPACE": "vision"})
+    assert read.namespaces == ("vision", "vision-a", "vision-b")
+    assert (read.lease_namespace, read.lease_name) == ("vision", "demo-taskonomy-operator")
+    assert (read.qps, read.burst, read.workers, read.port) == (12.5, 100, 2, 8080)
+    assert read.rhythm.keep_ended == 60
+    everywhere = helm.one(helm.objects(values="cluster-wide"), "Deployment", "-operator")
+    args = everywhere["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert read_settings(args, {"POD_NAMESPACE": "vision"}).namespaces == ("*",)
 
 
 # --- images ------------------------------------------------------------------------------------
