@@ -152,7 +152,7 @@ def _over(study: StudyObject) -> Answer:
     return Answer(
         reason="Degraded",
         sentence=f"ended without {_trials(counts.failed + counts.blocked)} of "
-        f"{counts.total:,}: {counts.failed:,} failed, {counts.blocked:,} wait for them{said}",
+        f"{counts.total:,}: {counts.failed:,} failed, {counts.blocked:,} blocked{said}",
         next=f"`taskonomyctl status {study.name}` lists them; put the cause right, then "
         f"`taskonomyctl retry {study.name} --failed`",
     )
@@ -168,8 +168,8 @@ def _most_common(jobs: Sequence[Answer]) -> Answer | None:
     sentence, _ = Counter(each.sentence for each in alike).most_common(1)[0]
     first = next(each for each in alike if each.sentence == sentence)
     rest = "" if number == len(jobs) else f" of {len(jobs):,}"
-    noun = "Job" if number == 1 else "Jobs"
-    return replace(first, sentence=f"{number:,}{rest} live {noun}: a trial of it {sentence}")
+    held = "live Job is held up; its trial" if number == 1 else "live Jobs are held up; a trial"
+    return replace(first, sentence=f"{number:,}{rest} {held} {sentence}")
 
 
 def _counts(study: StudyObject) -> str:
