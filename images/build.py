@@ -129,7 +129,7 @@ def _own_wheel(folder: Path) -> Path:
 
 
 def _context(name: str, own: Path, options: Options) -> Path:
-    """Lay out a build context: wheels, their list, and what settles them."""
+    """Lay out a build context: wheels, their list, and what installs them."""
     pinned = closure(EXTRAS[name], options.python)
     ours = {n: v for n, v in pinned.items() if not _is_of_torch(n)}
     torch = {n: v for n, v in pinned.items() if n not in ours and options.torch == "included"}
@@ -141,7 +141,7 @@ def _context(name: str, own: Path, options: Options) -> Path:
     ):
         (context / place).mkdir(parents=True)
         lines = sorted(f"{n}=={v}" for n, v in wanted.items())
-        shutil.copy2(TREE / "images" / "settle.py", context / place)
+        shutil.copy2(TREE / "images" / "install.py", context / place)
         for wheel in _wheels(lines, options):
             os.link(wheel, context / place / wheel.name)
         (context / place / listing).write_text("".join(f"{line}\n" for line in lines))

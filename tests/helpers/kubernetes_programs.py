@@ -32,7 +32,10 @@ NODE = (*CONTROL_PLANE[:-1], "kubelet", "kube-proxy", "pause")
 """What a node needs that really runs pods, beside the machine's containerd and runc."""
 HELM = "v3.21.4"
 ELSEWHERE = {
-    "helm": (f"helm.sh/helm/v3/cmd/helm@{HELM}", f"helm.sh/helm/v3/internal/version.version={HELM}"),
+    "helm": (
+        f"helm.sh/helm/v3/cmd/helm@{HELM}",
+        f"helm.sh/helm/v3/internal/version.version={HELM}",
+    ),
     "coredns": ("github.com/coredns/coredns@v1.15.0", ""),
 }
 """Go package and version of each program that is a module graph of its own, and the version it is

@@ -111,12 +111,14 @@ def found(kube: Kube, path: str) -> Object:
     return {}
 
 
-def removed(kube: Kube, namespace: Object, within: float = 120) -> None:
+def removed(kube: Kube, namespace: Object, within: float = 300) -> None:
     """Delete a namespace and its volumes, and wait until nothing of it is left."""
     name = namespace["metadata"]["name"]
     with suppress(ApiError):
         kube.delete(namespace)
     path = f"/api/v1/namespaces/{name}"
-    eventually(lambda: not found(kube, path), within=within, what=lambda: found(kube, path))
+    eventually(
+        lambda: not found(kube, path), within=within, what=lambda: found(kube, path).get("status")
+    )
     for volume in kube.items("/api/v1/persistentvolumes", labelSelector=f"namespace={name}"):
         kube.delete({"apiVersion": "v1", "kind": "PersistentVolume", **volume})

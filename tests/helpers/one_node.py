@@ -186,7 +186,7 @@ def keep(run: Path, folders: Sequence[Path]) -> None:
         place.folder.mkdir(parents=True)
         configure(place)
         _show_to_namespace(place, folders)
-        _cgroups(place, Path.mkdir)
+        _cgroups(place, _make_group)
         world = _new_world(place)
         try:
             _until(lambda: (place.folder / "up").exists(), world, place)
@@ -234,6 +234,13 @@ def _cgroups(place: Place, act: Callable[[Path], None]) -> None:
     for hierarchy in [root] if (root / "cgroup.controllers").exists() else several:
         if not hierarchy.is_symlink():
             act(hierarchy / place.cgroup.strip("/"))
+
+
+def _make_group(group: Path) -> None:
+    group.mkdir()
+    weight = group / "cpu.shares"
+    if weight.exists():  # all pods together are not one process among many
+        weight.write_text("4096")
 
 
 def _new_world(place: Place) -> "subprocess.Popen[bytes]":
