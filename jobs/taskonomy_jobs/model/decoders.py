@@ -166,6 +166,6 @@ def _fully_connected(sizes: Sizes, out: int, channels: int, images: int) -> nn.S
 def _hidden(sizes: Sizes, width: int) -> Iterator[nn.Module]:
     yield nn.Linear(width, sizes.hidden, bias=sizes.style != "batch")
     yield nn.BatchNorm1d(sizes.hidden) if sizes.style == "batch" else nn.LayerNorm(sizes.hidden)
-    yield nn.LeakyReLU(SLOPE)
+    yield nn.LeakyReLU(SLOPE, inplace=True)
     if sizes.dropout:
         yield KeyedDropout(sizes.dropout)

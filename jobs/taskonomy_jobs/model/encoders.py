@@ -95,7 +95,7 @@ class _Block(nn.Module):
         self.first = convolution(channels, channels, "group")
         self.second = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.norm = norm(channels, "group")
-        self.activation = nn.LeakyReLU(SLOPE)
+        self.activation = nn.LeakyReLU(SLOPE, inplace=True)
 
     def forward(self, features: Tensor) -> Tensor:
         residual: Tensor = self.norm(self.second(self.first(features)))

@@ -29,7 +29,7 @@ def norm(channels: int, style: Style) -> nn.Module:
 def convolution(channels: int, out: int, style: Style, *, stride: int = 1) -> nn.Sequential:
     """Return a 3×3 convolution, its norm and a leaky rectifier."""
     conv = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)
-    return nn.Sequential(conv, norm(out, style), nn.LeakyReLU(SLOPE))
+    return nn.Sequential(conv, norm(out, style), nn.LeakyReLU(SLOPE, inplace=True))
 
 
 def doubling(channels: int, out: int, style: Style) -> nn.Sequential:
@@ -38,7 +38,7 @@ def doubling(channels: int, out: int, style: Style) -> nn.Sequential:
     The kernel is a multiple of the stride, so that every pixel gets as many terms as its neighbour.
     """
     conv = nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=False)
-    return nn.Sequential(conv, norm(out, style), nn.LeakyReLU(SLOPE))
+    return nn.Sequential(conv, norm(out, style), nn.LeakyReLU(SLOPE, inplace=True))
 
 
 class Fit(nn.Module):
