@@ -87,6 +87,11 @@ class IndexRanges:
             )
         return self._text
 
+    def text(self, most: int) -> str:
+        """Return the ranges as text of at most so many characters: the last are left out."""
+        whole = str(self)
+        return whole if len(whole) <= most else whole[:most].rpartition(",")[0]
+
     def _pairs(self) -> Iterator[tuple[int, int]]:
         return zip(self._firsts, self._lasts, strict=True)
 

@@ -29,11 +29,25 @@ class NameTaken(Conflict):
     """An object of that name is there and belongs to somebody else."""
 
 
+class NotOurTurn(Conflict):
+    """Another replica acts."""
+
+
 class Actions:
     """Requests about Studies and what belongs to them."""
 
-    def __init__(self, cluster: Cluster, executor: Executor) -> None:
-        self._cluster, self._executor = cluster, executor
+    def __init__(
+        self, cluster: Cluster, executor: Executor, may_act: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Do nothing yet.
+
+        Args:
+            cluster: the API server.
+            executor: threads that make Jobs side by side.
+            may_act: whether this replica still holds the lease. Asked before every write: a
+                process may be paused in the middle of a pass, and wake when another acts.
+        """
+        self._cluster, self._executor, self._may_act = cluster, executor, may_act
 
     def make(self, things: Sequence[Object], owner: Owner) -> JobRecord:
         """Create the objects of a Job and return it, made now or found there.
@@ -67,6 +81,7 @@ class Actions:
 
     def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Delete a Job: it stays until its pods have saved and ended, so that its name is taken."""
+        self._check()
         path = f"{_jobs(namespace)}/{name}"
         self._cluster.delete(path, uid=uid, propagation="Foreground")
 
@@ -75,6 +90,7 @@ class Actions:
         rest = iter(records)
         while batch := list(islice(rest, DELETED_AT_ONCE)):
             digests = ",".join(record.names[0][:40] for record in batch)
+            self._check()
             selector = f"{constants.STUDY_UID}={owner.uid},{constants.DIGEST} in ({digests})"
             self._cluster.delete_collection(_jobs(owner.namespace), labelSelector=selector)
 
@@ -98,23 +114,29 @@ class Actions:
 
     def write_status(self, owner: Owner, status: StudyStatus) -> None:
         """Write the status of a Study: its one writer is the replica that acts."""
+        self._check()
         said = status.model_dump(mode="json", by_alias=True)  # None takes a field away
         path = f"/apis/{constants.API_VERSION}/namespaces/{owner.namespace}/{constants.PLURAL}"
         uid = {"uid": owner.uid}  # not of a Study made since under the same name
         self._cluster.patch(f"{path}/{owner.name}/status", {"metadata": uid, "status": said})
 
+    def _check(self) -> None:
+        if not self._may_act():
+            raise NotOurTurn(409, "NotOurTurn", "the lease is not held any more")
+
     def _create(self, thing: Object, owner: Owner) -> Object:
-        meta = thing["metadata"]
+        self._check()
         path = _list_of(thing)
         try:
             return self._cluster.create(path, thing)
         except Conflict as error:
             if thing["kind"] != "Job":  # the one Service of a study, once made
                 return thing
-            there = self._cluster.get(f"{path}/{meta['name']}")
+            name = thing["metadata"]["name"]
+            there = self._cluster.get(f"{path}/{name}")
             if _belongs_to(there, owner):
                 return there
-            words = f"a {thing['kind']} named {meta['name']} is there and is not this study's"
+            words = f"a Job named {name} is there and is not this study's"
             raise NameTaken(409, "NameTaken", words) from error
 
 

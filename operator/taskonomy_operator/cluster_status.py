@@ -17,6 +17,7 @@ from taskonomy_operator.plan import Node, State
 from taskonomy_operator.study_status import (
     MAX_FAILURES,
     MAX_MESSAGE,
+    MAX_RANGES,
     MAX_TRIED,
     Condition,
     Counts,
@@ -127,8 +128,8 @@ def _stages(memory: Memory, now: float) -> Iterator[StageStatus]:
             failed=states["failed"],
             blocked=states["blocked"],
             waiting=max(0, total - settled - under_way),
-            done_indexes=str(page.done),
-            failed_indexes=str(page.failed),
+            done_indexes=page.done.text(MAX_RANGES),
+            failed_indexes=page.failed.text(MAX_RANGES),
             tried=_tried(page),
             gpu_hours=round(seconds.get(stage, 0.0) / 3600, 4),
         )

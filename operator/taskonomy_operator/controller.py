@@ -53,7 +53,7 @@ class Controller:
         self._events = EventRecorder(cluster)
         self._reconciler = Reconciler(
             seen=self._copies,
-            actions=Actions(cluster, self._creators),
+            actions=Actions(cluster, self._creators, lambda: self._lease.is_held),
             installation=installation,
             events=self._events,
             metrics=self._metrics,

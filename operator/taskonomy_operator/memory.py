@@ -109,7 +109,7 @@ class Memory:
         self.is_ranked = bool(ranking)
         if self._ranked:
             missing = ", ".join(target for target in self._ranked if target not in ranking)
-            end = End(code=None, reason=f"left no ranking of {missing}") if missing else None
+            end = End(code=0, reason=f"left no ranking of {missing}") if missing else None
             self.plan.saw_ranking_end(end, now)
             self._ranked = ()
         for target, sources in ranking.items():
@@ -161,7 +161,7 @@ class Memory:
         for digest in live.job.digests:
             node = self.plan.node(digest)
             if node is not None and node.state != "done":
-                self.plan.saw_attempts(digest, node.attempts.after(end), now)
+                self._attempted(digest, node.attempts.after(end), now)
 
     def forgive(self) -> None:
         """Failures so far do not count: what failed is tried again."""

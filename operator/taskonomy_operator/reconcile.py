@@ -90,11 +90,17 @@ class Rhythm:
     """Seconds that an ended Job stays to be looked at, once its end is written down."""
 
 
+Asked = tuple[int, str]
+"""Generation and labels of a Study."""
+
+
 @dataclass(slots=True)
 class Tracked:
     """A study between two passes."""
 
     memory: Memory
+    asked: Asked
+    """What its Jobs are made from."""
     told_at: float = 0.0
     """When its status was last thought about."""
     trouble: Trouble | None = None
@@ -114,7 +120,7 @@ class Reconciler:
     rhythm: Rhythm = Rhythm()
     clock: Callable[[], float] = time.time
     _tracked: dict[str, Tracked] = field(default_factory=dict)
-    _over: dict[str, tuple[int, str]] = field(default_factory=dict)
+    _over: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     """Studies with nothing left to do or to tidy up, each as it was asked for then."""
     _done_elsewhere: dict[str, set[str]] = field(default_factory=dict)
     """Digests with a result, by artifact root: what one study trained, no other does."""
@@ -149,8 +155,7 @@ class Reconciler:
         if self._over.get(uid) == _asked(study):
             return None
         tracked = self._tracked.get(uid)
-        generation = study["metadata"]["generation"]
-        if tracked is not None and tracked.memory.generation == generation:
+        if tracked is not None and tracked.asked == _asked(study)[:2]:
             return tracked
         now = self.clock()
         status = status_of(tracked.memory, now) if tracked is not None else _status(study)
@@ -163,7 +168,7 @@ class Reconciler:
         self.seen.changed_jobs(uid)  # all of them are told now
         if tracked is not None:
             memory.pace = tracked.memory.pace
-        self._tracked[uid] = Tracked(memory)
+        self._tracked[uid] = Tracked(memory, _asked(study)[:2])
         for record in oldest_first(self.seen.jobs(uid)):
             self._take_in(self._tracked[uid], record.name, record)
         return self._tracked[uid]
@@ -459,9 +464,10 @@ def _status(study: Object) -> StudyStatus:
     return StudyStatus()
 
 
-def _asked(study: Object) -> tuple[int, str]:
-    """Return what has to change for there to be work for a study that is over."""
-    return study["metadata"]["generation"], _retry(study)
+def _asked(study: Object) -> tuple[int, str, str]:
+    """Return what has to change for there to be work: spec, labels, and failures forgiven."""
+    meta = study["metadata"]
+    return meta["generation"], repr(sorted((meta.get("labels") or {}).items())), _retry(study)
 
 
 def _retry(study: Object) -> str:

@@ -29,6 +29,13 @@ def test_ranges_hold_what_a_set_would(steps: list[tuple[bool, int]]) -> None:
     assert str(IndexRanges.parse(text)) == text
 
 
+def test_a_text_that_is_too_long_is_cut_between_ranges() -> None:
+    ranges = IndexRanges([1, 3, 4, 5, 700, 900])
+    assert ranges.text(100) == "1,3-5,700,900"
+    assert ranges.text(9) == "1,3-5"
+    assert ranges.text(1) == ""
+
+
 def test_thirteen_thousand_done_trials_are_one_range() -> None:
     assert str(IndexRanges(range(13_000))) == "0-12999"
 
