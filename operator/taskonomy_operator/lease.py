@@ -78,7 +78,9 @@ class Lease:
         try:
             won = self._claim()
         except Conflict:
-            won = False  # somebody was faster
+            # Somebody was faster, or an answer was lost and it was sent twice: the next try tells.
+            # Till our time is up nobody else can have taken what we hold.
+            return self.is_held
         if won:
             # from when it was sent: it may have counted since then
             self._renewed_at = sent_at

@@ -1,10 +1,11 @@
 """A Study on a control plane: submitted as a person would, and looked at from outside."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kube import Kube, Object, eventually
+from kube import ApiError, Kube, Object, eventually
 from study_cases import document
 
 from taskonomy_catalogue.study import parse_study
@@ -80,12 +81,18 @@ class Submitted:
         return "", ""
 
     def wait(self, holds: Callable[["Submitted"], object], *, within: float = 90) -> "Submitted":
-        """Return once something is so.
+        """Return once something is so; a server that is away is asked again.
 
         Raises:
             AssertionError: it was not, in time; the message shows the status.
         """
-        eventually(lambda: holds(self), within=within, what=self.status)
+
+        def so() -> bool:
+            with suppress(ApiError, OSError):
+                return bool(holds(self))
+            return False
+
+        eventually(so, within=within, what=self.status)
         return self
 
     def completed(self, *, within: float = 120) -> "Submitted":
