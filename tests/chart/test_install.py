@@ -54,7 +54,7 @@ def test_a_release_from_installation_to_removal(kube: Kube, tmp_path: Path) -> N
     _check_a_load_on_demand(kube)
     operator = _as_the_operator(kube, tmp_path)
     with operator:
-        study = submit(kube, SPACE, **outcome("hang"))
+        study = submit(kube, SPACE, {"metadata.labels": outcome("hang")})
         study.wait(lambda it: it.pods())
         before = _generations(kube)
         _helm(kube, "upgrade", "--set=warehouse.schedule=5 * * * *")
