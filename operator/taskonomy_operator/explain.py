@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from taskonomy_operator.explain_pods import Answer, JobFacts, explain_pods
-from taskonomy_operator.study_object import UNSEEN, StudyObject
+from taskonomy_operator.study_object import BLOCKED_BY, UNSEEN, StudyObject
 from taskonomy_operator.study_status import Condition, Failure
 from taskonomy_operator.words import counted
 
@@ -147,7 +147,9 @@ def _over(study: StudyObject) -> Answer:
     counts = study.status.trials
     if study.phase == "Completed":
         return Answer(reason="Completed", sentence=f"is done: {_trials(counts.done)} have results")
-    causes = Counter(each.message or each.reason for each in study.status.failures)
+    causes = Counter(
+        each.message or each.reason for each in study.status.failures if each.reason != BLOCKED_BY
+    )
     said = f"; most often: {causes.most_common(1)[0][0]}" if causes else ""
     return Answer(
         reason="Degraded",
@@ -168,8 +170,8 @@ def _most_common(jobs: Sequence[Answer]) -> Answer | None:
     sentence, _ = Counter(each.sentence for each in alike).most_common(1)[0]
     first = next(each for each in alike if each.sentence == sentence)
     rest = "" if number == len(jobs) else f" of {len(jobs):,}"
-    held = "live Job is held up; its trial" if number == 1 else "live Jobs are held up; a trial"
-    return replace(first, sentence=f"{number:,}{rest} {held} {sentence}")
+    held = "live Job held up; its trial" if len(jobs) == 1 else "live Jobs held up; a trial"
+    return replace(first, sentence=f"has {number:,}{rest} {held} {sentence}")
 
 
 def _counts(study: StudyObject) -> str:

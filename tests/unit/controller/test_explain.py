@@ -350,7 +350,7 @@ def test_a_study_tells_what_holds_most_of_its_jobs_up() -> None:
     jobs = [*unschedulable(3), explain_pods(ON_A_NODE), explain_pods(facts())]
     answer = explain_study(study(), jobs)
     assert answer.reason == "Unschedulable"
-    assert answer.sentence == f"3 of 5 live Jobs are held up; a trial waits for a node: {NO_NODE}"
+    assert answer.sentence == f"has 3 of 5 live Jobs held up; a trial waits for a node: {NO_NODE}"
 
 
 @pytest.mark.parametrize(
