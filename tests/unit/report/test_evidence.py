@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from statistics import mean
 
 import duckdb
 import pytest
@@ -26,7 +27,7 @@ from taskonomy_warehouse.stability import taxonomy_stability
 from taskonomy_warehouse.warehouse import reading, writing
 
 Connection = duckdb.DuckDBPyConnection
-SECTIONS = ("error-bars", "sanity", "significance", "novel", "elsewhere", "coverage")
+SECTIONS = ("error-bars", "sanity", "significance", "groups", "novel", "elsewhere", "coverage")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_a_trained_study_has_every_section_and_each_says_how_to_read_it(rooms: C
 
 def test_the_papers_set_shows_what_it_can(paper_contents: Contents) -> None:
     page = render_page(paper_contents, date(2026, 11, 22))
-    assert sections(page) == ["sanity", "novel", "coverage"]
+    assert sections(page) == ["sanity", "groups", "novel", "coverage"]
     assert "Over random features" in page
     assert "Over best guess" not in page
     means = {mean.max_order: mean for mean in paper_contents.evidence.novel_means}
@@ -129,12 +130,34 @@ def test_holes_are_what_was_not_measured(rooms: Connection, evidence: Evidence) 
     rooms.begin()
     rooms.execute(
         "DELETE FROM computed_affinity WHERE study = 'rooms' AND transfer_id IN "
-        "(SELECT transfer_id FROM transfer WHERE target = 'normals' AND sources = ['random'])"
+        "(SELECT transfer_id FROM transfer "
+        "WHERE study = 'rooms' AND target = 'normals' AND sources = ['random'])"
     )
     holes = read_evidence(rooms, "rooms", "default", None).coverage
     rooms.rollback()
     assert (holes.cells, holes.measured) == (12, 11)
-    assert [(hole.target, hole.missing) for hole in holes.holes] == [("normals", ("random",))]
+    (hole,) = holes.holes
+    assert (hole.target, hole.source, hole.lacks_encoder) == ("normals", "random", False)
+    assert (hole.ranked, hole.taxonomies) == (7, 4)
+    assert hole.transfers == (("random", "reshading", "curvature"),)  # pairs with it are measured
+
+
+def test_groups_are_compared_with_their_error_bars(rooms: Connection, evidence: Evidence) -> None:
+    """Own encoders left out, a 3D target has two 3D sources and the random one."""
+    (found,) = [e for e in evidence.groups if e.targets == "3d"]
+    gains: dict[str, dict[str, list[float]]] = {}
+    for target, source, gain in rooms.execute(
+        "SELECT target, sources[1], gain FROM measured_transfer WHERE study = 'rooms' "
+        "AND kind = 'transfer' AND transfer_order = 1 AND sources[1] <> target"
+    ).fetchall():
+        groups = gains.setdefault(target, {"3d": [], "other": []})
+        groups["other" if source == "random" else "3d"].append(gain)
+    effects = [mean(of["3d"]) - mean(of["other"]) for of in gains.values()]
+    assert found.count == len(effects) == 3
+    assert found.effect == pytest.approx(mean(effects))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.high
 
 
 def test_other_studies_are_compared_and_strangers_left_out(evidence: Evidence) -> None:

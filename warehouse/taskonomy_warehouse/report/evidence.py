@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from taskonomy_catalogue.errors import NotFound
+from taskonomy_catalogue.tasks import GROUP_TITLES, Group
 from taskonomy_warehouse.generalization import Agreement, generalization
 from taskonomy_warehouse.novel_task import Mean, Service, means, novel_task
 from taskonomy_warehouse.selection.results import SolvedTaxonomy
@@ -74,10 +75,32 @@ class Signs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hole:
-    """A target with first-order transfers that were not measured."""
+    """A first-order transfer that was not measured, and what that blocks (view blocked)."""
 
     target: str
-    missing: tuple[str, ...]
+    source: str
+    lacks_encoder: bool
+    """Whether the source's own network is missing too."""
+    ranked: int
+    """Transfers to the target that were ranked without it."""
+    taxonomies: int
+    """Solved taxonomies that serve the target without the choice of it."""
+    transfers: tuple[tuple[str, ...], ...]
+    """Higher-order transfers that cannot be chosen before it is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupEffect:
+    """How much more gain a group's targets have from sources of their own group than of another."""
+
+    targets: Group
+    rather_than: Group
+    count: int
+    """Targets that were measured from both."""
+    effect: float
+    low: float | None
+    """Ends of the 95 % interval; None without a bootstrap."""
+    high: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +119,8 @@ class Evidence:
     error_bars: ErrorBars | None
     sanity: tuple[Sane, ...]
     significance: tuple[Signs, ...]
+    groups: tuple[GroupEffect, ...]
+    """In the order of `GROUP_TITLES`."""
     coverage: Coverage
     novel: tuple[Service, ...]
     novel_means: tuple[Mean, ...]
@@ -122,6 +147,7 @@ def read_evidence(
         error_bars=_error_bars(connection, study, scenario, headline),
         sanity=_sanity(connection, study),
         significance=_significance(connection, study),
+        groups=_groups(connection, study),
         coverage=_coverage(connection, study),
         novel=novel,
         novel_means=tuple(means(novel)),
@@ -238,16 +264,44 @@ def _significance(connection: duckdb.DuckDBPyConnection, study: str) -> tuple[Si
     )
 
 
-def _coverage(connection: duckdb.DuckDBPyConnection, study: str) -> Coverage:
+def _groups(connection: duckdb.DuckDBPyConnection, study: str) -> tuple[GroupEffect, ...]:
     rows = connection.execute(
-        "SELECT target, count(*), list(source ORDER BY source) FILTER (NOT measured) "
-        "FROM coverage WHERE study = ? GROUP BY target ORDER BY target",
+        "SELECT target_group, other_group, targets, effect, effect_low, effect_high "
+        "FROM group_effect WHERE study = ? AND source_group = target_group",
         [study],
     ).fetchall()
-    holes = tuple(Hole(target=t, missing=tuple(missing)) for t, _, missing in rows if missing)
-    cells = sum(count for _, count, _ in rows)
+    found = [
+        GroupEffect(
+            targets=group, rather_than=other, count=count, effect=effect, low=low, high=high
+        )
+        for group, other, count, effect, low, high in rows
+    ]
+    place = {group: k for k, group in enumerate(GROUP_TITLES)}
+    return tuple(sorted(found, key=lambda e: (place[e.targets], place[e.rather_than])))
+
+
+def _coverage(connection: duckdb.DuckDBPyConnection, study: str) -> Coverage:
+    row = connection.execute("SELECT count(*) FROM coverage WHERE study = ?", [study]).fetchone()
+    holes = connection.execute(
+        "SELECT target, source, lacks_encoder, ranked, taxonomies, transfers FROM blocked "
+        "WHERE study = ? ORDER BY target, source",
+        [study],
+    ).fetchall()
+    cells = int(row[0]) if row else 0
     return Coverage(
-        cells=cells, measured=cells - sum(len(hole.missing) for hole in holes), holes=holes
+        cells=cells,
+        measured=cells - len(holes),
+        holes=tuple(
+            Hole(
+                target=target,
+                source=source,
+                lacks_encoder=lacks_encoder,
+                ranked=ranked,
+                taxonomies=taxonomies,
+                transfers=tuple(map(tuple, transfers)),
+            )
+            for target, source, lacks_encoder, ranked, taxonomies, transfers in holes
+        ),
     )
 
 

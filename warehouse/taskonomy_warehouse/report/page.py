@@ -17,10 +17,11 @@ from markupsafe import Markup
 from taskonomy_catalogue.tasks import GROUP_TITLES
 from taskonomy_warehouse.published.figure9 import Cell, Comparison
 from taskonomy_warehouse.random_taxonomies import Significance
+from taskonomy_warehouse.report.changes import changes_of
 from taskonomy_warehouse.report.contents import AgainstRandom, Contents
 from taskonomy_warehouse.report.palette import DARK, LIGHT, MARKS, order_colours
 
-TEMPLATES = ("report.html.j2", "evidence.html.j2")
+TEMPLATES = ("report.html.j2", "evidence.html.j2", "changes.html.j2")
 DIGITS = 5
 """Significant digits that the page carries."""
 
@@ -42,11 +43,15 @@ def render_page(contents: Contents, written_on: date) -> str:
         "orders": order_phrase,
         "percent": percent,
         "whole": whole_percent,
+        "signed": signed,
+        "around_zero": around_zero,
     }
     template = environment.get_template(TEMPLATES[0])
     return template.render(
         c=contents,
         title={t.id: t.title for t in contents.tasks},
+        changes=changes_of(contents.taxonomies, contents.headline),
+        group_title=GROUP_TITLES,
         against={(a.budget, a.max_order): a for a in contents.against_random},
         figure9=figure9_tables(contents.printed) if contents.printed else (),
         written_on=written_on,
@@ -159,6 +164,19 @@ def percent(share: float) -> str:
 def whole_percent(share: float | None) -> str:
     """Write a share for people: ``62 %``; a dash where there is none."""
     return "–" if share is None else f"{100 * share:.0f} %"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """Write a difference with its sign: ``+0.042``, ``−0.010``, ``0.000``; a dash for none."""
+    if value is None:
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def around_zero(difference: float) -> float:
+    """Place a difference of win rates on a bar from −½ to ½: 0 to 1, one half for none."""
+    return min(max(0.5 + difference, 0.0), 1.0)
 
 
 def p_value(value: float | None) -> str:
