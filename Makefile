@@ -14,7 +14,7 @@ PYTEST := $(if $(SHM),PYTEST_DEBUG_TEMPROOT=$(SHM)) $(BIN)/python -m pytest --nu
 PLANE  := $(BIN)/python tests/helpers/control_plane.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-published test check lint format types venv chromium control-plane \
+.PHONY: help demo demo-published test check lint format types venv chromium control-plane node images test-node \
   cluster-up cluster-down benchmarks clean
 
 help: ## list the targets
@@ -53,7 +53,10 @@ demo-published: $(VENV)/product ## the paper's own measurements instead: no trai
 	@echo "  $(DEMO)/published/taxonomies.csv      every budget and order, one row each"
 
 test: lint types chromium $(MLFLOW) control-plane ## install, then every test, lint and type check
-	$(PYTEST)
+	$(PYTEST) -m "not node"
+
+test-node: node $(VENV)/dev ## install, then the tests that train in containers on a real node
+	$(PYTEST) -m node
 
 check: lint types ## the fast loop: lint, types, tests without servers or a browser
 	$(PYTEST) -m "not slow and not browser and not s3 and not mlflow and not cluster"
@@ -86,6 +89,19 @@ chromium: ## a browser for the report's tests, where apt and root allow
 control-plane: $(VENV)/dev ## a Kubernetes control plane for the cluster tests, built once
 	@$(PLANE) build \
 	  || echo "NO CONTROL PLANE: the cluster tests will be skipped; see above" >&2
+
+# Packages of Debian and, from Go, a kubelet and what it needs. Where that cannot be, it says so.
+node: control-plane ## what a real node needs, for the tests that train in containers
+	@command -v containerd >/dev/null && command -v buildah >/dev/null && command -v mmdebstrap >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
+	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends containerd runc \
+	  containernetworking-plugins iptables iproute2 openssl buildah mmdebstrap >/dev/null; } \
+	  || echo "NO NODE: the tests in containers will be skipped; install containerd, buildah, mmdebstrap" >&2
+	@$(BIN)/python tests/helpers/one_node.py build \
+	  || echo "NO NODE: the tests in containers will be skipped; see above" >&2
+
+images: $(VENV)/all ## build the container images with docker, podman or buildah; print their sizes
+	@$(BIN)/python images/build.py
 
 cluster-up: $(VENV)/dev ## start a control plane with fake GPU nodes, and say how to reach it
 	@$(PLANE) up

@@ -1,4 +1,4 @@
-"""Build the three images from this tree: `make images`, or `python images/build.py --help`.
+"""Build the images from this tree: `make images`, or `python images/build.py --help`.
 
 Wheels are collected outside and installed in the images without a network: the closure of what each
 image's extra needs, at the versions of this environment, which constraints.txt pins. Whichever of
@@ -7,6 +7,7 @@ image to the byte, as every time in it is that of the last commit.
 """
 
 import argparse
+import hashlib
 import os
 import platform
 import shutil
@@ -27,8 +28,9 @@ EXTRAS = {
     "operator": ("operator",),
     "jobs": ("jobs", "tracking"),
     "warehouse": ("cli", "operator"),
+    "mlflow": (),
 }
-"""What each image installs."""
+"""What each image installs of taskonomy; the server of others has its own list."""
 TORCH = ("torch", "torchvision", "triton", "nvidia-", "cuda-")
 """Beginnings of the distributions that are the jobs image's torch layer."""
 PLATFORMS = [f"manylinux_2_{minor}" for minor in range(36, 16, -1)] + ["manylinux2014"]
@@ -106,6 +108,11 @@ def closure(extras: Iterable[str], python: str) -> dict[str, str]:
     return found
 
 
+def _listed(name: str) -> dict[str, str]:
+    lines = (TREE / "images" / name / "requirements.txt").read_text().splitlines()
+    return dict(line.split("==", 1) for line in lines)
+
+
 def _is_of_torch(name: str) -> bool:
     return name in TORCH or any(n.endswith("-") and name.startswith(n) for n in TORCH)
 
@@ -130,7 +137,7 @@ def _own_wheel(folder: Path) -> Path:
 
 def _context(name: str, own: Path, options: Options) -> Path:
     """Lay out a build context: wheels, their list, and what installs them."""
-    pinned = closure(EXTRAS[name], options.python)
+    pinned = closure(EXTRAS[name], options.python) if EXTRAS[name] else _listed(name)
     ours = {n: v for n, v in pinned.items() if not _is_of_torch(n)}
     torch = {n: v for n, v in pinned.items() if n not in ours and options.torch == "included"}
     context = options.folder / name
@@ -177,6 +184,14 @@ def _pip(*words: str) -> None:
     _run(*pip, words[0], "--quiet", *words[1:])
 
 
+def _digest(folder: Path) -> str:
+    """Return what tells one folder's content from another's."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        whole.update(f"{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return whole.hexdigest()
+
+
 # --- the builder -------------------------------------------------------------------------------
 
 
@@ -189,6 +204,9 @@ def _build_command(
         "VERSION": options.version,
         "REVISION": revision,
         "SOURCE_DATE_EPOCH": epoch,
+        "WHEELS": _digest(context / "wheels"),
+        "TORCH": _digest(context / "torch"),
+        "CODE": _digest(context / "own"),
     }
     given = [word for key in arguments for word in ("--build-arg", f"{key}={arguments[key]}")]
     file = ["--file", str(TREE / "images" / name / "Containerfile")]

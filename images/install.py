@@ -1,8 +1,8 @@
 """Install wheels into an image, while it is built, so that the same wheels make the same files.
 
-    python3 -B install.py dependencies     /wheels/requirements.txt into the environment /opt/taskonomy
-    python3 -B install.py torch            /wheels/torch.txt into /opt/torch
-    python3 -B install.py code             taskonomy itself, from /own, into /opt/code
+    python3 -B install.py dependencies    /wheels/requirements.txt, environment /opt/taskonomy
+    python3 -B install.py torch           /wheels/torch.txt, into /opt/torch
+    python3 -B install.py code            taskonomy itself, from /own, into /opt/code
 
 pip decides nothing: lists are whole and pinned, and there is no network. What no program of ours
 runs is left out; bytecode is there for all files and names no time, as a read-only root could not
