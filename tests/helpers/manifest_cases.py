@@ -29,6 +29,9 @@ RICH = PLAIN.model_copy(
     update={
         "image_pull_secrets": ("pull",),
         "service_account": "training",
+        "warehouse_image": "example.org/taskonomy-warehouse:1",
+        "operator_image": "example.org/taskonomy-operator:1",
+        "ranking_service_account": "ranking",
         "env": {"AWS_REGION": "eu-1", "PRICE": "$5 $(HOME)"},
         "env_from_secrets": ("s3",),
         "pod_labels": {"team": "vision"},

@@ -42,7 +42,8 @@ def test_the_objects_of_a_shape_are_those_of_its_file(name: str) -> None:
 
 
 def test_every_golden_file_is_a_shapes() -> None:
-    assert {file.stem for file in GOLDEN.glob("*.yaml")} == set(SHAPES)
+    # the Job that ranks is no shape of training: test_ranking_job has it
+    assert {file.stem for file in GOLDEN.glob("*.yaml")} == {*SHAPES, "ranking"}
 
 
 @pytest.mark.parametrize("name", SHAPES)
