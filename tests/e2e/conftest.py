@@ -1,8 +1,12 @@
 """A node that runs our images, one for all processes of a test run, and namespaces on it."""
 
+import fcntl
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import node_images
 import one_node
@@ -29,6 +33,21 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneNode]:
 def kube(node: OneNode) -> Kube:
     """A client with every right."""
     return node.kube
+
+
+@pytest.fixture(scope="session")
+def rooms(node: OneNode) -> Path:
+    """A small data set of rooms, 64 pixels wide, drawn once."""
+    folder = node.place.folder / "rooms"
+    with (node.place.folder / "rooms.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            drawn = folder.with_name("rooms.unfinished")
+            command = [sys.executable, "-m", "taskonomy_jobs.rooms", str(drawn), "--size", "64"]
+            command += ["--buildings", "3", "--views", "8"]
+            subprocess.run(command, check=True, capture_output=True)
+            drawn.rename(folder)
+    return folder
 
 
 @pytest.fixture
