@@ -102,6 +102,31 @@ def test_a_bad_study_is_refused_with_the_catalogues_words(
     assert [each.name for each in tmp_path.iterdir()] == ["bad.yaml"]
 
 
+def test_the_objects_of_a_study_are_written_as_the_controller_makes_them(
+    taskonomyctl: Callable[..., Any], here: Path
+) -> None:
+    write_study(here / "study.yaml", parallelism=2)
+    assert "--installation" in taskonomyctl("plan", "--manifests", "out", code=2, cwd=here).stderr
+    installation = {"image": "i:1", "artifacts": "/a", "operatorImage": "o", "warehouseImage": "w"}
+    (here / "installation.yaml").write_text(yaml.safe_dump(installation))
+    words = ("plan", "--manifests", "out", "--installation", "installation.yaml", "-n", "vision")
+    said = taskonomyctl(*words, cwd=here).stderr
+    assert "9 transfers of higher orders follow once targets are ranked" in said
+    study, *files = sorted((here / "out").iterdir())
+    assert parse_study(yaml.safe_load(study.read_text()), origin="x").metadata.namespace == "vision"
+    jobs = [thing for file in files for thing in yaml.safe_load_all(file.read_text())]
+    kinds = {thing["kind"] for thing in jobs}
+    assert kinds == {"Job"}
+    trained = [
+        digest
+        for job in jobs
+        if "ranking" not in job["metadata"]["name"]
+        for digest in job["metadata"]["annotations"]["taskonomy.dev/digests"].split(",")
+    ]
+    assert len(trained) == len(set(trained)) == 3 + 3 + 3 + 12
+    assert "not empty" in taskonomyctl(*words, code=2, cwd=here).stderr
+
+
 # --- refusals ----------------------------------------------------------------------------------
 
 
@@ -206,3 +231,30 @@ def test_a_study_is_run_shown_loaded_solved_and_reported(
         "curvature/normals+reshading",
     }
     assert completed("status", incomplete="ro") == ["rooms"]
+
+
+# --- why and gc --------------------------------------------------------------------------------
+
+
+def test_why_and_gc_on_this_machine(taskonomyctl: Callable[..., Any], here: Path) -> None:
+    write_study(here / "study.yaml", transfers={"orders": [1]})
+    taskonomyctl("submit", "--local", "--tracking", "none", "--processes", "2", cwd=here)
+    assert "is done: it has its result" in taskonomyctl("why", "curvature/normals", cwd=here).stdout
+    assert "study 'rooms' is completed" in taskonomyctl("why", "rooms", cwd=here).stdout
+
+    results = {path.name for path in (here / "artifacts").iterdir() if len(path.name) == 64}
+    kept = taskonomyctl("gc", "--apply", cwd=here).stderr
+    assert f"0 results unasked for, 0 B; {len(results)} asked for" in kept
+    document = study_document("rooms", **SPEC)
+    document["spec"]["tasks"]["subset"].remove("curvature")
+    submitted = here / "artifacts" / "studies" / "rooms" / "study.json"
+    submitted.write_text(json.dumps(document))
+    listed = taskonomyctl("gc", cwd=here)
+    assert "nothing was removed; --apply does" in listed.stderr
+    assert "transfer normals → curvature" in listed.stdout
+    taskonomyctl("gc", "--apply", cwd=here)
+    left = {path.name for path in (here / "artifacts").iterdir() if len(path.name) == 64}
+    # 3 tasks: 3 + 3 networks, 3 guesses, 3 · 4 transfers; 2 tasks: 2 + 2, 2, 2 · 3
+    assert (len(results), len(left)) == (21, 12)
+    submitted.unlink()
+    assert "every result would go" in taskonomyctl("gc", "--apply", code=2, cwd=here).stderr
