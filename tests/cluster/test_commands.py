@@ -16,7 +16,11 @@ from operator_process import OperatorProcess
 from study_cases import BETWEEN_FIELDS, document
 from submitted import SMALL, outcome
 
+from taskonomy_catalogue.records import write_trial
+from taskonomy_catalogue.study import parse_study
+from taskonomy_catalogue.trials import digest
 from taskonomy_operator import constants
+from taskonomy_operator.asked import asked_trials
 from taskonomy_operator.manifests import Owner
 from taskonomyctl.main import cli
 
@@ -256,6 +260,25 @@ def test_names_complete_from_the_cluster_and_never_fail(
     assert completed("status", "--kubeconfig", str(away), "--context", incomplete="") == names
     said = ctl("status", "--kubeconfig", str(away), code=6).stderr
     assert "https://127.0.0.1:1 refuses connections; try again later" in said
+
+
+def test_results_that_a_study_of_any_namespace_asks_for_are_kept(
+    ctl: Ctl, kube: Kube, here: Path
+) -> None:
+    ctl("submit")
+    mine = parse_study(document(dict(SMALL)), origin="x")
+    others = parse_study(document({**SMALL, "spec.data.dataset": "/data/others"}), origin="x")
+    for trial in (*asked_trials(mine), *asked_trials(others)):
+        path = here / "artifacts" / digest(trial)
+        path.mkdir(parents=True)
+        write_trial(path, trial)
+    elsewhere = ("-n", "default")  # the study is found there, too
+    listed = run("gc", *elsewhere, cwd=here, env={"KUBECONFIG": str(kube.kubeconfig)}).stderr
+    assert "18 results unasked for" in listed
+    assert "18 asked for" in listed
+    ctl("gc", "--apply")
+    left = {path.name for path in (here / "artifacts").iterdir()}
+    assert left == {digest(trial) for trial in asked_trials(mine)}
 
 
 # --- why, and logs -----------------------------------------------------------------------------
