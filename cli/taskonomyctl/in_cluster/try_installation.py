@@ -32,6 +32,7 @@ TASKS = ("depth", "normals")
 """What the study is about: one value and three of every pixel, learned from the same rooms."""
 TRANSFERS = 4
 """Each task from its own encoder and from the other's."""
+GAINS = "SELECT gain FROM gain JOIN transfer USING (study, transfer_id) WHERE kind = 'transfer'"
 PAUSE = 2.0
 """Seconds between two looks at the Study."""
 
@@ -159,7 +160,7 @@ def _check_snapshot(snapshot: Snapshot) -> None:
         raise NotAsItShould(f"affinities should be of {TASKS} and are of {rows}")
     if any(abs(float(str(row[2])) - 1) > 1e-6 for row in rows):
         raise NotAsItShould(f"affinities of a target should add up to 1: {rows}")
-    gains = run_query(snapshot, 'SELECT gain FROM gain WHERE "order" = 1').rows
+    gains = run_query(snapshot, GAINS).rows
     if len(gains) != TRANSFERS or not all(0 <= float(str(gain)) <= 1 for (gain,) in gains):
         raise NotAsItShould(f"there should be {TRANSFERS} gains from 0 to 1: {gains}")
 
