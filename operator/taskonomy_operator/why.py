@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from taskonomy_catalogue.errors import NotFound
 from taskonomy_catalogue.index_ranges import IndexRanges
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import digest
@@ -61,13 +62,24 @@ class Asked:
         return found
 
     def find(self, words: str) -> list[Node]:
-        """Return the trials that words mean; errors as `lookup.find_trials`."""
-        return find_trials(self.plan, words)
+        """Return the trials that words mean; errors as `lookup.find_trials`.
+
+        Of transfers that will never be chosen, the error says why.
+        """
+        try:
+            return find_trials(self.plan, words)
+        except NotFound as error:
+            for lost in self.object.status.failures:
+                target = lost.title.rpartition("→ ")[2]
+                if not lost.trial and target in words:
+                    raise NotFound(f"{lost.title} will not be trained: {lost.message}") from error
+            raise
 
     def why(self, node: Node) -> Answer:
         """Return why a trial is where it is."""
         needed = map(self.plan.node, node.upstream)
         lacking = [each for each in needed if each and self.told[each.digest] != "done"]
+        look_further = len(lacking) == 1
         return explain_trial(
             TrialFacts(
                 study=self.object,
@@ -75,7 +87,7 @@ class Asked:
                 failure=next(
                     (f for f in self.object.status.failures if f.trial == node.digest), None
                 ),
-                encoders=[self._encoder(each) for each in lacking],
+                encoders=[self._encoder(each, look_further) for each in lacking],
                 is_asked=node.digest in self._asked_digests,
                 job=self._job_facts(node),
             )
@@ -88,10 +100,12 @@ class Asked:
             return {node.digest for node in self.plan.nodes()}
         return {digest(trial) for trial in asked_trials(self.study, stage)}
 
-    def _encoder(self, node: Node) -> Encoder:
+    def _encoder(self, node: Node, look_further: bool) -> Encoder:
         told = self.told[node.digest]
         failures = self.object.status.failures
         why = next((f.message for f in failures if f.trial == node.digest), "")
+        if told == "open" and look_further:
+            why = self.why(node).sentence
         return Encoder(title=node.trial.title, told=told, why=why)
 
     def _job_facts(self, node: Node) -> JobFacts | None:

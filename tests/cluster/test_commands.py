@@ -378,7 +378,8 @@ def test_why_of_what_has_no_job_and_of_what_nobody_looked_at(
     assert "no controller has looked at it yet" in ctl("why").stdout
     seen(kube, namespace)
     assert "waits for its turn" in ctl("why", "scratch/normals").stdout
-    assert "waits for its encoder: task-specific normals" in ctl("why", "curvature/normals").stdout
+    waits = "waits for its encoder: task-specific normals, which waits for its turn"
+    assert waits in ctl("why", "curvature/normals").stdout
     assert (
         "has no log yet: it waits for its encoder"
         in ctl("logs", "curvature/normals", code=6).stderr

@@ -9,6 +9,7 @@ from taskonomy_operator.observe import Watch
 from taskonomy_operator.observe import status as status_of_folder
 from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import submitted
+from taskonomy_operator.study_status import MAX_FAILURES
 from taskonomy_operator.words import counted, duration
 from taskonomy_warehouse.queries import as_json
 from taskonomyctl.cluster_runs import look, looks, the_study
@@ -57,6 +58,9 @@ def status(study: str | None, place: Place, artifacts: str | None, output: str) 
     spent = _spent(found, place)
     click.echo(f"phase: {found.phase}, {spent} so far")
     print_missing(found)
+    if not place.is_local and len(found.missing) == MAX_FAILURES < found.lost:
+        listed = "`taskonomyctl sql 'FROM coverage'` lists all once the study is loaded"
+        say(f"these are the first of {counted(found.lost, 'trial')} without a result; {listed}")
 
 
 def _spent(found: Status, place: Place) -> str:
@@ -67,13 +71,9 @@ def _spent(found: Status, place: Place) -> str:
 
 def print_missing(found: Status) -> None:
     """Print the trials that will have no result, and why."""
-    if not found.missing:
-        return
-    rows = [{"trial": m.title, "state": m.state, "why": m.why} for m in found.missing]
-    print_rows(rows, MISSING_COLUMNS, "table")
-    if len(rows) < found.lost:
-        listed = "`taskonomyctl sql 'FROM coverage'` lists all once the study is loaded"
-        say(f"{counted(found.lost - len(rows), 'trial')} more without a result; {listed}")
+    if found.missing:
+        rows = [{"trial": m.title, "state": m.state, "why": m.why} for m in found.missing]
+        print_rows(rows, MISSING_COLUMNS, "table")
 
 
 @click.command()
