@@ -109,6 +109,12 @@ class Copies:
             names, there = self._news.pop(uid, set()), self._jobs.get(uid, {})
             return {name: there.get(name) for name in names}
 
+    def tell_again(self, uid: str, names: Collection[str]) -> None:
+        """Tell of some Jobs as if they had changed again, the next time somebody asks."""
+        if names:
+            with self._lock:
+                self._news[uid].update(names)
+
     # --- news ----------------------------------------------------------------------------------
 
     def _saw_study(self, reflector: Reflector[Object], study: Object) -> None:

@@ -72,6 +72,9 @@ class Seen(Protocol):
     def changed_jobs(self, uid: str) -> dict[str, JobRecord | None]:
         """Return the Jobs that changed since this was last asked, by name; None: it is gone."""
 
+    def tell_again(self, uid: str, names: Collection[str]) -> None:
+        """Tell of some Jobs as if they had changed again."""
+
 
 class Recorder(Protocol):
     """Where people read what happened to a Study."""
@@ -103,6 +106,8 @@ class Tracked:
     """What its Jobs are made from."""
     told_at: float = 0.0
     """When its status was last thought about."""
+    is_told: bool = False
+    """Whether that was after all that has happened."""
     trouble: Trouble | None = None
     blocked_until: float = 0.0
     """No Job is made before: the server refused one."""
@@ -168,10 +173,11 @@ class Reconciler:
         self.seen.changed_jobs(uid)  # all of them are told now
         if tracked is not None:
             memory.pace = tracked.memory.pace
-        self._tracked[uid] = Tracked(memory, _asked(study)[:2])
+        tracked = Tracked(memory, _asked(study)[:2])
         for record in oldest_first(self.seen.jobs(uid)):
-            self._take_in(self._tracked[uid], record.name, record)
-        return self._tracked[uid]
+            self._take_in(tracked, record.name, record)
+        self._tracked[uid] = tracked  # whole: half a memory would make Jobs again
+        return tracked
 
     def _memory(self, asked: Study, study: Object, status: StudyStatus) -> Memory:
         meta, now = study["metadata"], self.clock()
@@ -212,8 +218,13 @@ class Reconciler:
     # --- take in -------------------------------------------------------------------------------
 
     def _take_in_jobs(self, uid: str, tracked: Tracked) -> None:
-        for name, record in self.seen.changed_jobs(uid).items():
-            self._take_in(tracked, name, record)
+        news = self.seen.changed_jobs(uid)
+        try:
+            for name in list(news):
+                self._take_in(tracked, name, news[name])
+                del news[name]
+        finally:
+            self.seen.tell_again(uid, news)  # what a server that is away kept from being taken in
         now = self.clock()
         for name, live in list(tracked.memory.live.items()):
             if live.record is None and now > live.made_at + UNSEEN_WAIT:
@@ -375,6 +386,7 @@ class Reconciler:
 
     def _write_status(self, study: Object, tracked: Tracked, *, at_once: bool = False) -> None:
         memory, now = tracked.memory, self.clock()
+        tracked.is_told = False
         if not at_once and now < tracked.told_at + self.rhythm.status_interval:
             return
         tracked.told_at = now
@@ -386,6 +398,7 @@ class Reconciler:
             memory.status = status
         for job in ended:
             job.is_written = True
+        tracked.is_told = True
         self.metrics.saw_study(memory.owner.namespace, memory.owner.name, status)
 
     def _tell_changes(self, study: Object, before: StudyStatus, after: StudyStatus) -> None:
@@ -437,7 +450,8 @@ class Reconciler:
 
     def _next_look(self, uid: str, study: Object, tracked: Tracked) -> float | None:
         memory, now = tracked.memory, self.clock()
-        if memory.status.completion_time is not None and not (memory.live or memory.ended):
+        nothing_left = not (memory.live or memory.ended) and tracked.is_told
+        if memory.status.completion_time is not None and nothing_left:
             self._over[uid] = _asked(study)
             del self._tracked[uid]
             return None
@@ -445,7 +459,8 @@ class Reconciler:
         rests_until = memory.plan.wakes_at()
         if rests_until is not None:
             moments.append(rests_until)
-        if any(not job.is_written for job in memory.ended.values()) or memory.live:
+        unwritten = any(not job.is_written for job in memory.ended.values())
+        if unwritten or memory.live or not tracked.is_told:
             moments.append(max(tracked.told_at + self.rhythm.status_interval, now + 0.2))
         kept = [job.record.ended_at for job in memory.ended.values() if job.is_written]
         if kept:
