@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -94,18 +95,29 @@ def closure(extras: Iterable[str], python: str) -> dict[str, str]:
         if (name, extra) in seen:
             continue
         seen.add((name, extra))
-        try:
-            has = distribution(name)
-        except PackageNotFoundError:
-            _leave(f"{name} is not installed here: run `make images`, or pip install '.[all]'")
-        found[name] = has.version
-        for line in has.requires or ():
-            needed = Requirement(line)
+        version, lines = _ours(extra) if name == "taskonomy" else _installed(name)
+        found[name] = version
+        for needed in map(Requirement, lines):
             if needed.marker is None or needed.marker.evaluate({**where, "extra": extra}):
                 plain = canonicalize_name(needed.name)
                 wanted += [(plain, each) for each in ("", *needed.extras)]
     found.pop("taskonomy")
     return found
+
+
+def _ours(extra: str) -> tuple[str, list[str]]:
+    """Return our version and what an extra of ours needs: as the file says, installed or not."""
+    project = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
+    needed = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    return project["version"], needed
+
+
+def _installed(name: str) -> tuple[str, list[str]]:
+    try:
+        has = distribution(name)
+    except PackageNotFoundError:
+        _leave(f"{name} is not installed here: run `make images`, or pip install '.[all]'")
+    return has.version, has.requires or []
 
 
 def _listed(name: str) -> dict[str, str]:
@@ -260,7 +272,7 @@ def _asked() -> tuple[list[str], Options]:
     parser.add_argument("--base", default="python:3.13-slim", help="image they stand on")
     parser.add_argument("--python", default="3.13", help="version of the base's python3")
     parser.add_argument("--prefix", default="", help="what stands before taskonomy/operator")
-    parser.add_argument("--version", default=distribution("taskonomy").version, help="their tag")
+    parser.add_argument("--version", default=_ours("")[0], help="their tag")
     parser.add_argument("--torch", default="included", choices=["included", "mounted"])
     parser.add_argument("--tool", choices=TOOLS, help="default: the first that works")
     parser.add_argument("--tool-options", default="", help="words for the tool itself")

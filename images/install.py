@@ -69,11 +69,12 @@ def _install(pip: str, words: Sequence[str], links: str) -> None:
 
 def _settle(folder: Path, site: Path) -> None:
     """Leave out what is not run, compile the rest, and make all of it equally old."""
-    for found in [found for pattern in NOT_RUN for found in site.glob(pattern)]:
-        if found.is_dir() and not found.is_symlink():
-            shutil.rmtree(found)
-        else:
-            found.unlink()
+    for pattern in NOT_RUN:
+        for found in list(site.glob(pattern)):
+            if found.is_dir() and not found.is_symlink():
+                shutil.rmtree(found)
+            else:
+                found.unlink()
     for cache in list(folder.rglob("__pycache__")):
         shutil.rmtree(cache)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
