@@ -111,7 +111,7 @@ def _alone(
     if job.reason == "PodFailurePolicy" or pod.code == Exit.BAD_TRIAL or said_bad:
         return Attempts(is_bad=True)
     # Whatever made the Job give up, it has tried as often as it may.
-    return Attempts(crashes=max(job.attempt + job.failed, retries + 1))
+    return Attempts(crashes=max(job.crashes, retries + 1))
 
 
 def _last_end(job: JobRecord, pod: PodEnd, failed: Mapping[str, FailedTrial]) -> End:

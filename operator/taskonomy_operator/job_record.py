@@ -43,6 +43,8 @@ class JobRecord:
     """Pods that run."""
     failed: int
     """Pods that failed and count as failed: disruptions and exit 75 do not."""
+    pods: int
+    """Pods that work together: 1, or as many as a gang has."""
     gpus: int
     """GPUs of each pod."""
     made_at: float
@@ -59,6 +61,14 @@ class JobRecord:
     def names(self) -> tuple[str, ...]:
         """What it works on: digests of its trials, or targets it ranks."""
         return tuple(filter(None, self.digests.split(",")))
+
+    @property
+    def crashes(self) -> int:
+        """Failed attempts at its trial, those before it among them.
+
+        Pods of a gang go down together: as many failures as it has pods are one attempt.
+        """
+        return self.attempt + self.failed // self.pods
 
     @property
     def seconds(self) -> float:
@@ -87,6 +97,7 @@ def job_record(job: dict[str, Any]) -> JobRecord:
         is_leaving="deletionTimestamp" in meta,
         ready=int(status.get("ready") or 0),
         failed=int(status.get("failed") or 0),
+        pods=max(1, int(spec.get("completions") or 1)),
         gpus=_gpus(spec["template"]["spec"]),
         made_at=moment(meta.get("creationTimestamp")),
         started_at=moment(status.get("startTime")),

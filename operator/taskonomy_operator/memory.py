@@ -145,7 +145,7 @@ class Memory:
         live.is_stopping = live.is_stopping or record.is_leaving
         self._meter(record, now)
         if len(record.names) == 1 and not record.is_ranking:
-            self._tried(record.names[0], record.attempt + record.failed)
+            self._tried(record.names[0], record.crashes)
 
     def lost_job(self, name: str, now: float) -> None:
         """A Job is gone: deleted by us or by somebody, or cleaned up after its end."""

@@ -29,6 +29,7 @@ def job(reason: str, trials: int = 1, *, attempt: int = 0, failed: int = 1) -> J
         is_leaving=False,
         ready=0,
         failed=failed,
+        pods=1,
         gpus=1,
         made_at=0,
         started_at=0,

@@ -132,6 +132,7 @@ def record(name: str, job: Job, made_at: float, attempt: int) -> JobRecord:
         is_leaving=False,
         ready=1,
         failed=0,
+        pods=1,
         gpus=1,
         made_at=made_at,
         started_at=made_at,
