@@ -59,14 +59,14 @@ def _run_here(name: str | None) -> str:
     return ""
 
 
-def look(space: "Namespace", study: "StudyObject", *, logs: bool = True) -> "Status":
+def look(space: "Namespace", study: "StudyObject") -> "Status":
     """Return where a study stands, with the first trials that run and how far they are."""
     from taskonomy_operator.cluster import ApiError
 
     live, is_ranking = [], False
     with suppress(ApiError):  # the counts are told without
         if study.status.trials.running:
-            live = space.running(study, MOST_RUNNING, logs=logs)
+            live = space.running(study, MOST_RUNNING)
         is_ranking = study.phase == "Running" and space.is_ranking(study)
     return study.shown(datetime.now(UTC), live, ranking=is_ranking)
 

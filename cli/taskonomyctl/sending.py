@@ -139,7 +139,7 @@ def change_of(now: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, An
     spec = dict(now.get("spec") or {})
     kept = {name: spec[name] for name in KEPT if name in spec}
     change: dict[str, Any] = {
-        "metadata": {"resourceVersion": now["metadata"]["resourceVersion"]},
+        "metadata": {"uid": now["metadata"]["uid"]},  # not one made since under its name
         "spec": merge_patch(spec, {**kept, **wanted["spec"]}),
     }
     for part in ("labels", "annotations"):

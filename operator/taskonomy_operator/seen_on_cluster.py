@@ -131,10 +131,6 @@ class Namespace:
         selector = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"
         return _newest(self._list(f"{self._core}/pods", labelSelector=selector))
 
-    def pods(self, study: StudyObject) -> list[Object]:
-        """Return all pods of a Study."""
-        return self._list(f"{self._core}/pods", labelSelector=_of(study, {}))
-
     def events_of(self, things: Sequence[Object]) -> list[Object]:
         """Return the events about some objects; none if they may not be read."""
         found: list[Object] = []
@@ -170,14 +166,14 @@ class Namespace:
             return [line.decode("utf-8", "replace") for line in found]
         return []
 
-    def running(self, study: StudyObject, most: int, *, logs: bool = True) -> list[RunningTrial]:
+    def running(self, study: StudyObject, most: int) -> list[RunningTrial]:
         """Return what the first pods that run train, and how far they are."""
         selected = {"labelSelector": _of(study, {}), "fieldSelector": "status.phase=Running"}
         page = self.cluster.metadata(f"{self._core}/pods", limit=most, **selected)
         found: list[RunningTrial] = []
         for pod in page.get("items") or []:
             name = str(pod["metadata"]["name"])
-            found += running_in(pod, self.log_tail(name) if logs else [])
+            found += running_in(pod, self.log_tail(name))
         return found[:most]
 
     def is_ranking(self, study: StudyObject) -> bool:

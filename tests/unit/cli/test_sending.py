@@ -43,7 +43,7 @@ def test_a_merge_patch_makes_one_of_the_other_and_is_empty_where_nothing_differs
 
 
 def now(**spec: Any) -> Any:
-    return {"metadata": {"name": "a", "resourceVersion": "7"}, "spec": spec}
+    return {"metadata": {"name": "a", "uid": "7", "resourceVersion": "9"}, "spec": spec}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_a_file_leaves_out_is_default_again_but_not_that_it_is_suspended(
 ) -> None:
     change = change_of(now(**before), {"metadata": {"labels": {"a": "b"}}, "spec": spec})
     assert change == {
-        "metadata": {"resourceVersion": "7", "labels": {"a": "b"}},
+        "metadata": {"uid": "7", "labels": {"a": "b"}},
         "spec": patch,
     }
 
