@@ -52,6 +52,7 @@ def test_a_release_from_installation_to_removal(kube: Kube, tmp_path: Path) -> N
     _check_notes(told)
     _check_all_is_there(kube)
     _check_a_load_on_demand(kube)
+    _check_the_test_leaves_nothing(kube)
     operator = _as_the_operator(kube, tmp_path)
     with operator:
         study = submit(kube, SPACE, {"metadata.labels": outcome("hang")})
@@ -112,6 +113,15 @@ def _check_a_load_on_demand(kube: Kube) -> None:
     kube.delete(job)
 
 
+def _check_the_test_leaves_nothing(kube: Kube) -> None:
+    """What it does is played by kwok here; that it is let in, and goes, is real."""
+    assert "Phase:          Succeeded" in _helm(kube, "test", "--timeout=120s")
+    jobs = f"/apis/batch/v1/namespaces/{SPACE}/jobs"
+    eventually(lambda: kube.items(jobs) == [], what=lambda: kube.items(jobs))
+    accounts = kube.items(f"/api/v1/namespaces/{SPACE}/serviceaccounts")
+    assert f"{FULL}-test" not in {each["metadata"]["name"] for each in accounts}
+
+
 def _kubeconfig_of(kube: Kube, account: str) -> Path:
     """Return a kubeconfig with a token of one of the chart's accounts."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
@@ -156,7 +166,7 @@ def _check_removal(kube: Kube) -> None:
     assert (
         kube.get("/apis/taskonomy.dev/v1alpha1/studies")["items"] == []
     )  # the kind is known still
-    assert _left(kube) == []
+    eventually(lambda: _left(kube) == [], what=lambda: _left(kube))  # garbage takes a while
     _helm(kube, "install", "--set=crds.keep=false")  # takes what was kept for its own again
     _helm(kube, "uninstall", "--wait")
     gone = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/studies.taskonomy.dev"
