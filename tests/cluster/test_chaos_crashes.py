@@ -18,7 +18,7 @@ from submitted import HALF_A_THOUSAND, Submitted, digests, outcome, submit
 pytestmark = pytest.mark.cluster
 
 KILLS = 20
-LEASE = 4
+LEASE = 6
 """Seconds of the lease where one replica waits for another's to run out."""
 
 
@@ -94,7 +94,7 @@ def test_when_its_leader_dies_a_standby_takes_over_in_time_and_not_before(
         watch.caught_up()
     assert after["holderIdentity"] != before["holderIdentity"]
     waited = moment(after["acquireTime"]) - moment(before["renewTime"])
-    assert waited >= LEASE
+    assert LEASE <= waited < 3 * LEASE  # a try or two later, on a machine that is busy
     assert watch.made() == watch.succeeded() == each_once(asked)
     assert watch.most_live <= 2
 

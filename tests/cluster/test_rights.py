@@ -8,6 +8,8 @@ import pytest
 import yaml
 from control_plane import ControlPlane
 from kube import Kube, Object, eventually
+from operator_process import OperatorProcess
+from submitted import outcome, submit
 
 from taskonomy_operator.cluster import Cluster, connect
 from taskonomy_operator.rights import RIGHTS, Right, Scope, missing, role_rules
@@ -43,15 +45,15 @@ class Account:
         for scope, place in places.items():
             self.kube.update(self._role(place, scope, role_rules(scope, rights)))
 
-    def cluster(self, control_plane: ControlPlane, folder: Path) -> Cluster:
-        """Return a client that is this account, by a token as a pod's."""
+    def kubeconfig(self, control_plane: ControlPlane, folder: Path) -> Path:
+        """Write the kubeconfig of this account, by a token as a pod's."""
         path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/operator/token"
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         token = self.kube.request("POST", path, request)["status"]["token"]
         settings = yaml.safe_load(control_plane.kubeconfig.read_text())
         settings["users"][0]["user"] = {"token": token}
         (folder / "kubeconfig").write_text(yaml.safe_dump(settings))
-        return connect(kubeconfig=folder / "kubeconfig", qps=1000, burst=1000)
+        return folder / "kubeconfig"
 
     def _role(self, place: str, scope: str, rules: list[Object]) -> Object:
         role = self.thing("Role", {"rules": rules}, "rbac.authorization.k8s.io/v1", f"o-{scope}")
@@ -88,7 +90,8 @@ def account(kube: Kube, place: tuple[str, str]) -> Account:
 def cluster(
     account: Account, control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
 ) -> Cluster:
-    return account.cluster(control_plane, tmp_path_factory.mktemp("account"))
+    path = account.kubeconfig(control_plane, tmp_path_factory.mktemp("account"))
+    return connect(kubeconfig=path, qps=1000, burst=1000)
 
 
 def without(right: Right, verb: str) -> tuple[Right, ...]:
@@ -158,3 +161,45 @@ def test_another_namespace_is_not_covered(
     )
     assert "in all namespaces" in everywhere[0]
     assert "a ClusterRole with" in everywhere[0]
+
+
+def test_the_operator_does_all_it_has_to_with_these_rights_alone(
+    account: Account,
+    cluster: Cluster,
+    place: tuple[str, str],
+    control_plane: ControlPlane,
+    tmp_path: Path,
+) -> None:
+    """It makes a gang, tells why a trial failed, stops and goes on, cleans up: never forbidden."""
+    kube, (namespace, system) = account.kube, place
+    account.grant(RIGHTS)
+    lacking(cluster, place)
+    operator = OperatorProcess(
+        tmp_path,
+        account.kubeconfig(control_plane, tmp_path),
+        namespace,
+        keep_finished=0,
+        lease_namespace=system,
+    )
+    with operator:
+        changes = {
+            "spec.resources.scratch": {"gpus": 1, "nodes": {"min": 1, "max": 2}},
+            "spec.retries": 0,
+            "spec.parallelism": 5,
+        }
+        study = submit(kube, namespace, changes, **outcome("hang"))
+        eventually(study.pods, what=study.status)
+        study.change({"spec": {"suspend": True}})
+        study.wait(lambda it: it.condition("Suspended")[0] == "True")
+        labels = outcome("succeed") | outcome("exit-64", of="task-specific.normals")
+        study.change({"spec": {"suspend": False}, "metadata": {"labels": labels}})
+        study.completed()
+        study.wait(lambda it: not it.children("jobs"))
+        (bad,) = (f for f in study.status()["failures"] if f["reason"] == "BadTrial")
+        assert bad["exitCode"] == 64
+        assert study.trials()["failed"] == 1
+        assert operator.metric("taskonomy_api_requests_total", code="403") == 0
+        path = f"/api/v1/namespaces/{namespace}/events"
+        assert {"Started", "TrialsFailed"} <= {e["reason"] for e in kube.items(path)}
+        assert operator.terminate() == 0
+    assert not operator.said("may not|Forbidden|forbidden")
