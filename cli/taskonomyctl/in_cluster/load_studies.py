@@ -16,8 +16,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from taskonomy_catalogue.errors import NotFound, TaskonomyError
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.cluster import Cluster, connect
@@ -163,9 +161,9 @@ def _solve(study: str, asked: Asked, *, anew: bool) -> bool:
     """
     from taskonomy_warehouse.selection.solve import solve_taxonomies  # Pyomo takes a second
 
+    if not anew and _is_solved(asked.warehouse, study):
+        return False
     with opened(asked.warehouse, wait=WAIT, say=_say) as connection:
-        if not anew and _is_solved(connection, study):
-            return False
         wanted = asked_of(connection, study)
         settings = Settings.model_validate(wanted.settings)
         problem = read_problem(connection, study, settings)
@@ -179,12 +177,13 @@ def _solve(study: str, asked: Asked, *, anew: bool) -> bool:
     return True
 
 
-def _is_solved(connection: duckdb.DuckDBPyConnection, study: str) -> bool:
-    try:
-        latest_scenario(connection, study)
-    except NotFound:
-        return False
-    return True
+def _is_solved(warehouse: Path, study: str) -> bool:
+    with opened(warehouse, wait=WAIT, say=_say) as connection:
+        try:
+            latest_scenario(connection, study)
+        except NotFound:
+            return False
+        return True
 
 
 # --- for readers -------------------------------------------------------------------------------
