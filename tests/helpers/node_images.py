@@ -87,7 +87,6 @@ def _build(home: Path) -> None:
     command += ["--prefix", "localhost/", "--version", TAG]
     # One time for all builds: what did not change is a layer that is there.
     _run(*command, environment={"SOURCE_DATE_EPOCH": "0"})
-    _run("buildah", *store, "rmi", "--prune")  # the layers of the build before
 
 
 def _base(home: Path, store: list[str]) -> None:
