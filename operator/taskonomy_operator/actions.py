@@ -3,20 +3,24 @@
 Every action may be done twice: names are fixed, so what is there already is found to be.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from itertools import islice
 from typing import Any, TypeVar
 
+from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.rankings import RankingFile
 from taskonomy_operator import constants
-from taskonomy_operator.cluster import Cluster, Conflict, Object
+from taskonomy_operator.cluster import Cluster, Conflict, Object, Refused
 from taskonomy_operator.job_end import PodEnd, last_pod_end
 from taskonomy_operator.job_record import JobRecord, job_record
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.names import ranking_name
 from taskonomy_operator.publish_ranking import ranking_of, read_config_map
 from taskonomy_operator.study_status import StudyStatus
+
+log = logging.getLogger(__name__)
 
 Wanted = TypeVar("Wanted")
 Made = TypeVar("Made")
@@ -29,25 +33,11 @@ class NameTaken(Conflict):
     """An object of that name is there and belongs to somebody else."""
 
 
-class NotOurTurn(Conflict):
-    """Another replica acts."""
-
-
 class Actions:
     """Requests about Studies and what belongs to them."""
 
-    def __init__(
-        self, cluster: Cluster, executor: Executor, may_act: Callable[[], bool] = lambda: True
-    ) -> None:
-        """Do nothing yet.
-
-        Args:
-            cluster: the API server.
-            executor: threads that make Jobs side by side.
-            may_act: whether this replica still holds the lease. Asked before every write: a
-                process may be paused in the middle of a pass, and wake when another acts.
-        """
-        self._cluster, self._executor, self._may_act = cluster, executor, may_act
+    def __init__(self, cluster: Cluster, executor: Executor) -> None:
+        self._cluster, self._executor = cluster, executor
 
     def make(self, things: Sequence[Object], owner: Owner) -> JobRecord:
         """Create the objects of a Job and return it, made now or found there.
@@ -68,20 +58,19 @@ class Actions:
 
         Yields:
             What was tried, with what came of it or the error; what is left after a batch with an
-            error is not tried.
+            error that others would meet too is not tried.
         """
         rest, size = iter(wanted), 1
         while batch := list(islice(rest, size)):
             futures = [self._executor.submit(make, one) for one in batch]
             outcomes = [_outcome(future) for future in futures]
             yield from zip(batch, outcomes, strict=True)
-            if any(isinstance(outcome, Exception) for outcome in outcomes):
+            if any(isinstance(one, Exception) and not is_about_one(one) for one in outcomes):
                 return
             size *= 2
 
     def delete_job(self, namespace: str, name: str, uid: str) -> None:
         """Delete a Job: it stays until its pods have saved and ended, so that its name is taken."""
-        self._check()
         path = f"{_jobs(namespace)}/{name}"
         self._cluster.delete(path, uid=uid, propagation="Foreground")
 
@@ -90,15 +79,27 @@ class Actions:
         rest = iter(records)
         while batch := list(islice(rest, DELETED_AT_ONCE)):
             digests = ",".join(record.names[0][:40] for record in batch)
-            self._check()
             selector = f"{constants.STUDY_UID}={owner.uid},{constants.DIGEST} in ({digests})"
             self._cluster.delete_collection(_jobs(owner.namespace), labelSelector=selector)
 
+    def job(self, namespace: str, name: str) -> JobRecord | None:
+        """Return a Job as the server has it now; None: there is none."""
+        try:
+            return job_record(self._cluster.get(f"{_jobs(namespace)}/{name}"))
+        except Refused as error:
+            if error.code == 404:
+                return None
+            raise
+
     def pod_end(self, job: JobRecord) -> PodEnd:
-        """Return how the last pod of a failed Job ended."""
+        """Return how the last pod of a failed Job ended, as far as one may be asked for."""
         selector = f"{constants.JOB_NAME}={job.name}"
         path = f"/api/v1/namespaces/{job.namespace}/pods"
-        return last_pod_end(self._cluster.get(path, labelSelector=selector)["items"])
+        try:
+            return last_pod_end(self._cluster.get(path, labelSelector=selector)["items"])
+        except Refused as error:
+            log.warning("pods cannot be asked how they ended: %s", error)
+            return PodEnd()
 
     def ranking(self, owner: Owner) -> RankingFile:
         """Return the ranking that was published for a study; empty: none was.
@@ -108,24 +109,18 @@ class Actions:
         """
         name = ranking_name(owner.name)
         found = read_config_map(self._cluster, owner.namespace, name)
-        if found is None or not _belongs_to(found, owner):
+        if found is None or not owner.owns(found):
             return RankingFile()
         return ranking_of(found, name)
 
     def write_status(self, owner: Owner, status: StudyStatus) -> None:
         """Write the status of a Study: its one writer is the replica that acts."""
-        self._check()
         said = status.model_dump(mode="json", by_alias=True)  # None takes a field away
         path = f"/apis/{constants.API_VERSION}/namespaces/{owner.namespace}/{constants.PLURAL}"
         uid = {"uid": owner.uid}  # not of a Study made since under the same name
         self._cluster.patch(f"{path}/{owner.name}/status", {"metadata": uid, "status": said})
 
-    def _check(self) -> None:
-        if not self._may_act():
-            raise NotOurTurn(409, "NotOurTurn", "the lease is not held any more")
-
     def _create(self, thing: Object, owner: Owner) -> Object:
-        self._check()
         path = _list_of(thing)
         try:
             return self._cluster.create(path, thing)
@@ -133,11 +128,22 @@ class Actions:
             if thing["kind"] != "Job":  # the one Service of a study, once made
                 return thing
             name = thing["metadata"]["name"]
-            there = self._cluster.get(f"{path}/{name}")
-            if _belongs_to(there, owner):
+            try:
+                there = self._cluster.get(f"{path}/{name}")
+            except Refused as gone:
+                if gone.code == 404:
+                    raise error from gone  # it was there a moment ago: the next pass makes it
+                raise
+            if owner.owns(there):
                 return there
             words = f"a Job named {name} is there and is not this study's"
             raise NameTaken(409, "NameTaken", words) from error
+
+
+def is_about_one(error: Exception) -> bool:
+    """Return whether an error concerns one Job alone: others may be made all the same."""
+    is_invalid = isinstance(error, Refused) and error.code == 422
+    return is_invalid or isinstance(error, NameTaken | SettingRefused)
 
 
 def _outcome(future: "Future[Any]") -> Any:
@@ -145,11 +151,6 @@ def _outcome(future: "Future[Any]") -> Any:
         return future.result()
     except Exception as error:  # noqa: BLE001 - whoever asked for it decides what comes of it
         return error
-
-
-def _belongs_to(thing: Object, owner: Owner) -> bool:
-    owners = thing["metadata"].get("ownerReferences") or []
-    return any(each.get("uid") == owner.uid for each in owners)
 
 
 def _list_of(thing: Object) -> str:

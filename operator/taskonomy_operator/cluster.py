@@ -8,13 +8,14 @@ What goes wrong is told by what to do next: `Refused` will not change by asking 
 wants the object read anew, `Expired` wants a list from the start, `Away` wants patience.
 """
 
+import copy
 import http.client
 import json
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,10 @@ class Conflict(ApiError):
     """Somebody else wrote first, or the object is there already (409)."""
 
 
+class NotOurTurn(Conflict):
+    """Another replica acts."""
+
+
 class Expired(ApiError):
     """What was asked for is too old: list from the start (410)."""
 
@@ -91,7 +96,17 @@ class Cluster:
         self._limit = TokenBucket(qps, burst)
         self._tries, self._timeout = tries, timeout
         self._counting = threading.Lock()
+        self._may_ask: Callable[[], bool] = lambda: True
         self.requests: Counter[tuple[str, int]] = Counter()
+
+    def only_while(self, may_ask: Callable[[], bool]) -> "Cluster":
+        """Return the same server, asked nothing any more once something does not hold.
+
+        It is looked at before every try: a request may wait for minutes to be sent again.
+        """
+        guarded = copy.copy(self)  # connections, rate and counts are shared
+        guarded._may_ask = may_ask
+        return guarded
 
     def get(self, path: str, **query: str | int) -> Object:
         """Return an object or a list."""
@@ -158,6 +173,8 @@ class Cluster:
             ApiError: of the kind that says what to do next.
         """
         for attempt in range(1, self._tries + 1):
+            if not self._may_ask():
+                raise NotOurTurn(409, "NotOurTurn", "the lease is not held any more")
             try:
                 answer = self._send(method, path, query, body, content_type, accept=accept)
                 return _parsed(answer.data, path)
@@ -250,12 +267,12 @@ class Cluster:
                 preload_content=not stream,
                 retries=False,
             )
+            self._count(method, answer.status)
+            if answer.status >= http.client.BAD_REQUEST:
+                raise _error(answer)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             self._count(method, 0)
             raise Away(0, "NoAnswer", f"{self._host} does not answer: {error}") from error
-        self._count(method, answer.status)
-        if answer.status >= http.client.BAD_REQUEST:
-            raise _error(answer)
         return answer
 
     def _count(self, method: str, code: int) -> None:

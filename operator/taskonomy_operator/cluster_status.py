@@ -53,7 +53,7 @@ def status_of(memory: Memory, now: float, trouble: Trouble | None = None) -> Stu
     """
     when = datetime.fromtimestamp(int(now), UTC)
     stages = tuple(sorted((*_stages(memory, now), *_left_out(memory)), key=_place))
-    is_over = memory.plan.is_over() and not memory.wants_ranking
+    is_over = memory.plan.is_over() and not memory.wants_ranking and not memory.live
     total = _sum(stages)
     return StudyStatus(
         observed_generation=memory.generation,
@@ -136,17 +136,26 @@ def _stages(memory: Memory, now: float) -> Iterator[StageStatus]:
 
 
 def _left_out(memory: Memory) -> Iterator[StageStatus]:
-    """Yield stages that are not asked for now: what was done in them is kept, and nothing else."""
+    """Yield stages that are not asked for now: what is known of them is kept."""
     asked = memory.plan.counts()
-    for stage in memory.status.stages:
-        if stage.name not in asked and stage.done:
-            yield StageStatus(
-                name=stage.name,
-                total=stage.done,
-                done=stage.done,
-                done_indexes=stage.done_indexes,
-                gpu_hours=stage.gpu_hours,
-            )
+    for stage in memory.told.stages:
+        if stage.name in asked:
+            continue
+        page = memory.ledger.page(stage.name)
+        if not page.done and not page.failed:  # its trials are not even listed
+            none = {"running": 0, "queued": 0, "blocked": 0, "waiting": 0}
+            yield stage.model_copy(update={**none, "total": stage.done + stage.failed})
+            continue
+        yield StageStatus(
+            name=stage.name,
+            total=len(page.done) + len(page.failed),
+            done=len(page.done),
+            failed=len(page.failed),
+            done_indexes=page.done.text(MAX_RANGES),
+            failed_indexes=page.failed.text(MAX_RANGES),
+            tried=_tried(page),
+            gpu_hours=stage.gpu_hours,
+        )
 
 
 def _place(stage: StageStatus) -> int:
@@ -276,7 +285,7 @@ def _progress(
         words = f"spec.gpuHours ({hours:g}) is used up: nothing more starts; raise it to go on"
         return False, "GpuHoursUsed", words
     if trouble is not None:
-        return False, trouble.reason, trouble.message
+        return bool(memory.live), trouble.reason, trouble.message
     if any(live.job.kind == "ranking" for live in memory.live.values()):
         return True, "Ranking", "sources are being ranked, for the transfers of higher orders"
     return True, "Training", f"{total.running} trials run, {total.queued} wait for a node or queue"

@@ -53,13 +53,14 @@ class Controller:
         self._events = EventRecorder(cluster)
         self._reconciler = Reconciler(
             seen=self._copies,
-            actions=Actions(cluster, self._creators, lambda: self._lease.is_held),
+            actions=Actions(cluster.only_while(lambda: self._lease.is_held), self._creators),
             installation=installation,
             events=self._events,
             metrics=self._metrics,
             rhythm=settings.rhythm,
         )
         self._leads = threading.Event()
+        self._elector: threading.Thread | None = None
         self._health = HealthServer(
             settings.port, self._metrics, is_alive=self.is_alive, is_ready=self.is_ready
         )
@@ -68,9 +69,9 @@ class Controller:
     def run(self, stop: threading.Event) -> int:
         """Work until told to stop; return the exit code: 1 if the lease was lost."""
         self._health.start()
-        elector = _thread("elect", lambda: self._lease.run(stop))
+        self._elector = _thread("elect", lambda: self._lease.run(stop))
+        _thread("ask for rights", self._say_missing_rights)
         try:
-            self._say_missing_rights()
             if not self._wait_for_turn(stop):
                 return 0
             log.info("this replica acts", extra={"identity": self._settings.identity})
@@ -79,7 +80,8 @@ class Controller:
             return 1 if lost else 0
         finally:
             stop.set()
-            elector.join(PATIENCE)
+            self._elector.join(PATIENCE)
+            self._creators.shutdown(wait=False, cancel_futures=True)
             self._health.stop()
 
     # --- the story's parts ---------------------------------------------------------------------
@@ -116,14 +118,14 @@ class Controller:
         """Make passes over studies that want one, until the queue is closed."""
         while (uid := self._queue.take()) is not None:
             began = time.monotonic()
-            again_after: float | None = None
+            again_after: float | None = 1.0  # should the lease be renewed late
             outcome = "ok"
             try:
                 if self._lease.is_held:
                     again_after = self._reconciler.reconcile(uid)
             except Conflict as error:
                 outcome = "conflict"
-                self._about(uid).info("somebody else wrote: %s", error)
+                self._about(uid).info("the pass is made again: %s", error)
             except ApiError as error:
                 outcome = "error"
                 self._about(uid).warning("the API server did not do it: %s", error)
@@ -132,6 +134,8 @@ class Controller:
                 self._about(uid).exception("a pass failed; it is made again")
             self._metrics.reconciled(time.monotonic() - began, outcome)
             self._queue.done(uid, again_after, failed=outcome != "ok")
+            if self._copies.study(uid) is None:
+                self._queue.forget(uid)
 
     # --- what others see -----------------------------------------------------------------------
 
@@ -140,6 +144,8 @@ class Controller:
 
         The age of the copies counts and never how much there is to do.
         """
+        if self._elector is not None and not self._elector.is_alive():
+            return "nobody takes part in the election"
         limit = 3 * self._settings.watch_silence
         if self._leads.is_set() and self._copies.are_synced():
             age = self._copies.oldest_word()

@@ -6,6 +6,7 @@ over, as the server refuses the second write. A holder that could not renew in t
 before another may begin.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from taskonomy_operator.cluster import ApiError, Cluster, Conflict, Object, Refused
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +66,12 @@ class Lease:
         """Take part until told to stop, then hand the lease on."""
         while not stop.is_set():
             began = self._clock()
-            with suppress(ApiError):  # away or refused for now: `is_held` turns false by itself
+            try:
                 self.try_once()
+            except ApiError:
+                pass  # away or refused for now: `is_held` turns false by itself
+            except Exception:
+                log.exception("the lease could not be asked for; it is tried again")
             stop.wait(max(0.0, self._timing.retry - (self._clock() - began)))
         self._release()
 

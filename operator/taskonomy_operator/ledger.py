@@ -74,6 +74,7 @@ class Known:
     digest: str
     is_done: bool
     attempts: Attempts
+    is_given_up: bool = False
 
 
 def told_by(status: StudyStatus, numbering: Numbering) -> Iterator[Known]:
@@ -83,7 +84,7 @@ def told_by(status: StudyStatus, numbering: Numbering) -> Iterator[Known]:
         for name in numbering.digests(stage.name, _ranges(stage.done_indexes)):
             yield Known(name, True, Attempts())
         for name in numbering.digests(stage.name, _ranges(stage.failed_indexes)):
-            yield Known(name, False, _given_up(reasons.get(name)))
+            yield Known(name, False, _given_up(reasons.get(name)), is_given_up=True)
         for index, crashes in stage.tried.items():
             if index.isdigit():
                 for name in numbering.digests(stage.name, [int(index)]):

@@ -53,6 +53,11 @@ class Owner:
             "blockOwnerDeletion": False,
         }
 
+    def owns(self, thing: Manifest) -> bool:
+        """Return whether an object on the server belongs to the Study."""
+        owners = thing["metadata"].get("ownerReferences") or []
+        return any(each.get("uid") == self.uid for each in owners)
+
 
 def training_objects(
     study: Study,

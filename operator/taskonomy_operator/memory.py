@@ -6,6 +6,7 @@ changes: finished trials are numbers in a range. It asks nobody and writes nothi
 does.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from taskonomy_operator.asked import PLAN_STAGES, PlanStage, needs_ranking
 from taskonomy_operator.gpu_meter import GpuMeter
 from taskonomy_operator.job_end import WORD_OF, PodEnd, verdict
 from taskonomy_operator.job_record import JobRecord
-from taskonomy_operator.ledger import Ledger, told_by
+from taskonomy_operator.ledger import Known, Ledger, told_by
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.numbering import Numbering
 from taskonomy_operator.pace import Pace
@@ -32,6 +33,8 @@ class LiveJob:
 
     job: Job
     made_at: float
+    uid: str = ""
+    """Which Job of that name; empty: not known."""
     record: JobRecord | None = None
     """As the server tells of it; None: the watch has not shown it yet."""
     is_stopping: bool = False
@@ -45,6 +48,8 @@ class EndedJob:
     record: JobRecord
     is_written: bool = False
     """Whether the status on the server tells of its end: only then may it go."""
+    is_going: bool = False
+    """Whether its deletion was asked for."""
 
 
 class Memory:
@@ -59,6 +64,9 @@ class Memory:
         live: Jobs under way, by name.
         ended: Jobs that ended and are still there, by name.
         status: as it was last written, or read at the start.
+        told: the status that this was made from; of an earlier spec, as it would have been written.
+        unwritten: names of Jobs in `ended` that `status` does not tell of yet.
+        kept: names of those it tells of, the first to have ended first.
         wants_ranking: whether a ranking was published that has not been read.
         is_ranked: whether any target is ranked.
         word_of: reasons of failures in one word, by digest.
@@ -75,13 +83,15 @@ class Memory:
         now: float,
     ) -> None:
         self.study, self.owner, self.generation = study, owner, generation
-        self.status, self.retried = status, status.retried
+        self.status, self.told, self.retried = status, status, status.retried
         self.plan = Plan(study, stage=study.spec.stage, most_in_pack=most_in_pack)
         self.numbering = Numbering(study)
         self.ledger = Ledger(self.numbering)
         self.pace, self.meter = Pace(), GpuMeter()
         self.live: dict[str, LiveJob] = {}
         self.ended: dict[str, EndedJob] = {}
+        self.unwritten: set[str] = set()
+        self.kept: deque[str] = deque()
         self.is_ranked = False
         self.wants_ranking = needs_ranking(study, study.spec.stage)
         self._first_order = FirstOrder(study)
@@ -98,31 +108,54 @@ class Memory:
 
     def saw_result(self, name: str) -> None:
         """A trial has its result."""
-        if self.plan.node(name) is not None:
+        if name in self.numbering:
             self.plan.saw_result(name)
             self.ledger.done(name)
 
     def saw_ranking(self, file: RankingFile, now: float) -> None:
-        """The ranking that was published; targets known to be ranked keep their transfers."""
-        self.wants_ranking = False
+        """The ranking that was published; targets known to be ranked keep their transfers.
+
+        Raises:
+            SettingRefused: it names a source that is not the study's, or one twice.
+        """
         ranking = file.ranking_for(self._first_order)
-        self.is_ranked = bool(ranking)
+        for target, sources in ranking.items():
+            new = self.plan.saw_ranking({target: sources})
+            nodes = [self.plan.node(name) for name in new]
+            self.numbering.add(node.trial for node in nodes if node is not None)
+        self.wants_ranking, self.is_ranked = False, bool(ranking)
         if self._ranked:
             missing = ", ".join(target for target in self._ranked if target not in ranking)
             end = End(code=0, reason=f"left no ranking of {missing}") if missing else None
             self.plan.saw_ranking_end(end, now)
             self._ranked = ()
-        for target, sources in ranking.items():
-            new = self.plan.saw_ranking({target: sources})
-            nodes = [self.plan.node(name) for name in new]
-            self.numbering.add(node.trial for node in nodes if node is not None)
-        self._tell_what_was_written(self.status, now)
+        self._tell_what_was_written(self.told, now)
 
-    def made(self, job: Job, now: float) -> None:
+    def made(self, job: Job, now: float, uid: str = "") -> None:
         """A Job was made, or found to be there already."""
-        self.live[job.name] = LiveJob(job, now)
-        self.ended.pop(job.name, None)
+        self.live[job.name] = LiveJob(job, now, uid)
+        self._forget_ended(job.name)
         self.plan.saw_start(job)
+
+    def is_of_before(self, name: str, record: JobRecord | None) -> bool:
+        """Return whether news are of an earlier Job of a name that is used again.
+
+        Args:
+            name: of the Job.
+            record: the Job; None: it is gone.
+        """
+        live = self.live.get(name)
+        if live is None or live.record is not None:
+            return False
+        # what was made just now and not been seen: it cannot have gone unseen
+        return record is None or (live.uid not in ("", record.uid))
+
+    def took_over(self, before: "Memory") -> None:
+        """Take over what an earlier memory of the study knew beyond what the server shows."""
+        self.status, self.pace = before.status, before.pace
+        for name, live in before.live.items():
+            if live.record is None and name not in self.live and name not in self.ended:
+                self.made(live.job, live.made_at, live.uid)
 
     def saw_job(self, record: JobRecord, pod: PodEnd | None, now: float) -> None:
         """A Job is there, has changed, or has ended.
@@ -132,6 +165,7 @@ class Memory:
             pod: how its last pod ended, if the Job failed.
             now: seconds since 1970.
         """
+        self._notice_another(record, now)
         if record.name in self.ended:
             self.ended[record.name].record = record
             return
@@ -139,9 +173,9 @@ class Memory:
             self._saw_end(record, pod or PodEnd(), now)
             return
         if record.name not in self.live:
-            self.made(_job_of(record), record.made_at or now)
+            self.made(_job_of(record), record.made_at or now, record.uid)
         live = self.live[record.name]
-        live.record = record
+        live.uid, live.record = record.uid, record
         live.is_stopping = live.is_stopping or record.is_leaving
         self._meter(record, now)
         if len(record.names) == 1 and not record.is_ranking:
@@ -149,7 +183,7 @@ class Memory:
 
     def lost_job(self, name: str, now: float) -> None:
         """A Job is gone: deleted by us or by somebody, or cleaned up after its end."""
-        self.ended.pop(name, None)
+        self._forget_ended(name)
         live = self.live.pop(name, None)
         if live is None:
             return
@@ -172,13 +206,16 @@ class Memory:
 
     def is_unaccounted(self, record: JobRecord) -> bool:
         """Return whether a Job's end has not been taken in."""
-        if not record.ended or record.name in self.ended:
+        ended = self.ended.get(record.name)
+        if not record.ended or (ended is not None and ended.record.uid == record.uid):
             return False
         if record.is_ranking:
             return record.name in self.live
         nodes = [self.plan.node(name) for name in record.names]
+        # a success counts, whatever was thought of the trial before
+        settled = {"done"} if record.ended == "succeeded" else {"done", "failed"}
         return record.name in self.live or any(
-            node is not None and node.state not in ("done", "failed") for node in nodes
+            node is not None and node.state not in settled for node in nodes
         )
 
     def gpu_seconds(self, now: float) -> Mapping[PlanStage, float]:
@@ -191,10 +228,22 @@ class Memory:
 
     def next_jobs(self, now: float) -> list[Job]:
         """Return the Jobs there is room for; nothing changes until they are `made`."""
-        if self.study.spec.suspend or self.wants_ranking:
-            return []
-        free = self._window().free(len(self.live), sum(self.gpu_seconds(now).values()))
+        free = self.room(now)
         return self.plan.next_jobs(free, now) if free else []
+
+    def room(self, now: float) -> int:
+        """Return how many Jobs there is room for."""
+        if self.study.spec.suspend or self.wants_ranking:
+            return 0
+        return self._window().free(len(self.live), sum(self.gpu_seconds(now).values()))
+
+    def wrote(self, status: StudyStatus) -> None:
+        """The status on the server tells of everything known until now."""
+        self.status = status
+        for name in sorted(self.unwritten, key=lambda name: self.ended[name].record.ended_at):
+            self.ended[name].is_written = True
+            self.kept.append(name)
+        self.unwritten.clear()
 
     # --- how it is kept ------------------------------------------------------------------------
 
@@ -209,7 +258,29 @@ class Memory:
                 self.plan.saw_result(known.digest)
                 self.ledger.done(known.digest)
             elif node is None or node.state in ("waiting", "ready"):
-                self._attempted(known.digest, known.attempts, now)
+                self._attempted(known.digest, self._still_tried(known), now)
+
+    def _still_tried(self, known: Known) -> Attempts:
+        """Return the attempts at a trial; one that nobody gave up has one left at least.
+
+        Its Job may go on, and `retries` may have been lowered since.
+        """
+        if known.is_given_up:
+            return known.attempts
+        crashes = min(known.attempts.crashes, self.study.spec.retries)
+        return replace(known.attempts, crashes=crashes)
+
+    def _forget_ended(self, name: str) -> None:
+        self.ended.pop(name, None)
+        self.unwritten.discard(name)  # `kept` finds it gone by itself
+
+    def _notice_another(self, record: JobRecord, now: float) -> None:
+        """Let go of a Job of the same name that this one has taken the place of."""
+        live, ended = self.live.get(record.name), self.ended.get(record.name)
+        if live is not None and live.uid not in ("", record.uid):
+            self.lost_job(record.name, now)
+        if ended is not None and ended.record.uid != record.uid:
+            self._forget_ended(record.name)
 
     def _attempted(self, name: str, attempts: Attempts, now: float) -> None:
         self.plan.saw_attempts(name, attempts, now)
@@ -231,6 +302,7 @@ class Memory:
         is_news = self.is_unaccounted(record)
         self.live.pop(record.name, None)
         self.ended[record.name] = EndedJob(record)
+        self.unwritten.add(record.name)
         self.meter.saw(record.name, "task-specific", 0, now)
         if not is_news:
             return

@@ -22,5 +22,5 @@ def job_name(study: str, digests: Sequence[str]) -> str:
 
 
 def ranking_name(study: str) -> str:
-    """Return the name of the job that ranks a study's sources."""
+    """Return what a study's ranking is called: on a cluster its ConfigMap, here its job."""
     return f"{study}-ranking"

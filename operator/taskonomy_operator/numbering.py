@@ -6,9 +6,10 @@ far a study was asked to go, and orders that are added later are numbered after 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from math import comb
 
+from taskonomy_catalogue.index_ranges import IndexRanges
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import digest
 from taskonomy_operator.asked import Measured, PlanStage, asked_trials, stage_of
@@ -47,12 +48,14 @@ class Numbering:
         """
         return self._places[name]
 
-    def digests(self, stage: PlanStage, indexes: Iterable[int]) -> Iterator[str]:
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def digests(self, stage: PlanStage, indexes: IndexRanges | Container[int]) -> Iterator[str]:
         """Yield the digests of numbers; numbers of trials that are not known are passed over."""
-        known = self._digests[stage]
-        for index in indexes:
-            if index in known:
-                yield known[index]
+        for index, name in self._digests[stage].items():
+            if index in indexes:
+                yield name
 
 
 def _key(trial: Measured, stage: PlanStage) -> tuple[str, str]:

@@ -135,14 +135,17 @@ class Plan:
         """Targets are ranked: return the digests of the transfers that are asked for on top.
 
         A target that was ranked before keeps its transfers.
+
+        Raises:
+            SettingRefused: the ranking names a source that is not the study's, or one twice.
         """
         new = {target: ranking[target] for target in ranking if target in self._unranked}
+        orders = [order for order in self.study.spec.transfers.orders if order > 1]
+        # listed whole before anything changes: a ranking may name what the study has not
+        trials = [trial for order in orders for trial in transfer_trials(self.study, order, new)]
         for target in new:
             del self._unranked[target]
-        orders = [order for order in self.study.spec.transfers.orders if order > 1]
-        return self._add(
-            trial for order in orders for trial in transfer_trials(self.study, order, new)
-        )
+        return self._add(trials)
 
     def saw_ranking_end(self, end: End | None, now: float) -> None:
         """The ranking job is over; None: it did what it was asked (`saw_ranking` says what)."""

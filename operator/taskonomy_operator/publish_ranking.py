@@ -63,7 +63,7 @@ def _publish_once(cluster: Cluster, owner: Owner, ranking: RankingFile) -> int:
     path = f"/api/v1/namespaces/{owner.namespace}/configmaps"
     name = ranking_name(owner.name)
     there = read_config_map(cluster, owner.namespace, name)
-    if there is not None and _is_foreign(there, owner):
+    if there is not None and not owner.owns(there):
         raise Conflict(409, "Foreign", f"ConfigMap {name} belongs to another study; remove it")
     known = ranking_of(there, name).targets if there else {}
     whole = RankingFile(targets={**ranking.targets, **known})
@@ -94,11 +94,6 @@ def ranking_of(config_map: Object, origin: str) -> RankingFile:
     """
     content = (config_map.get("data") or {}).get(KEY, "{}")
     return parse_ranking(content.encode(), f"ConfigMap {origin}")
-
-
-def _is_foreign(config_map: Object, owner: Owner) -> bool:
-    owners = config_map["metadata"].get("ownerReferences") or []
-    return all(each.get("uid") != owner.uid for each in owners)
 
 
 def _config_map(owner: Owner, name: str, ranking: RankingFile) -> Object:

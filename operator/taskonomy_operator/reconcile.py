@@ -10,6 +10,7 @@ started again.
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_catalogue.refusals import StudyRefused
 from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_operator import constants
-from taskonomy_operator.actions import Actions, NameTaken
+from taskonomy_operator.actions import Actions, NameTaken, is_about_one
 from taskonomy_operator.cluster import Object, Refused
 from taskonomy_operator.cluster_status import (
     Trouble,
@@ -37,9 +38,9 @@ from taskonomy_operator.installation import Installation
 from taskonomy_operator.job_end import PodEnd
 from taskonomy_operator.job_record import JobRecord
 from taskonomy_operator.manifests import Manifest, Owner, training_objects
-from taskonomy_operator.memory import Memory, oldest_first
+from taskonomy_operator.memory import EndedJob, Memory, oldest_first
 from taskonomy_operator.metrics import Metrics
-from taskonomy_operator.plan import Job
+from taskonomy_operator.plan import SETTLED, Job
 from taskonomy_operator.ranking_job import ranking_job
 from taskonomy_operator.structured_logs import about
 from taskonomy_operator.study_status import StudyStatus
@@ -48,6 +49,10 @@ log = logging.getLogger(__name__)
 
 REFUSED_WAIT = 30.0
 """Seconds until Jobs that the server refused are tried again."""
+HOURS_WAIT = 60.0
+"""Seconds after which GPU hours that passed are worth a write by themselves."""
+PARKED_WAIT = 30.0
+"""Seconds between two looks at ended Jobs that may not go yet."""
 UNSEEN_WAIT = 30.0
 """Seconds after which a Job that was made and that the watch does not show is asked after."""
 
@@ -111,6 +116,14 @@ class Tracked:
     trouble: Trouble | None = None
     blocked_until: float = 0.0
     """No Job is made before: the server refused one."""
+    refused: dict[str, float] = field(default_factory=dict)
+    """Jobs that the server refused for themselves alone, by name: none is tried again before."""
+    written_at: float = 0.0
+    """When its status was last written."""
+    parked: list[str] = field(default_factory=list)
+    """Ended Jobs that may not go yet: failed packs whose trials are not settled."""
+    parked_at: float = 0.0
+    """When they were last looked at."""
 
 
 @dataclass(slots=True)
@@ -127,8 +140,11 @@ class Reconciler:
     _tracked: dict[str, Tracked] = field(default_factory=dict)
     _over: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     """Studies with nothing left to do or to tidy up, each as it was asked for then."""
-    _done_elsewhere: dict[str, set[str]] = field(default_factory=dict)
-    """Digests with a result, by artifact root: what one study trained, no other does."""
+    _names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Namespace and name of studies, for when they are gone."""
+    _done_elsewhere: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Digests with a result, by artifact root: what one study trained, no other does. A shortcut,
+    as a Job whose result is there ends at once; no study that was deleted vouches for any."""
 
     def reconcile(self, uid: str) -> float | None:
         """Make one pass; return the seconds until the next is due, None: when something changes.
@@ -140,6 +156,7 @@ class Reconciler:
         if study is None or "deletionTimestamp" in study["metadata"]:
             self._forget(uid)
             return None
+        self._names[uid] = study["metadata"]["namespace"], study["metadata"]["name"]
         tracked = self._remembered(uid, study)
         if tracked is None:
             return REFUSED_WAIT if uid not in self._over else None
@@ -157,27 +174,38 @@ class Reconciler:
 
     def _remembered(self, uid: str, study: Object) -> Tracked | None:
         """Return what is known of a study; made anew when its spec has changed."""
-        if self._over.get(uid) == _asked(study):
-            return None
         tracked = self._tracked.get(uid)
+        if tracked is None and self._is_over(uid, study):
+            return None
         if tracked is not None and tracked.asked == _asked(study)[:2]:
             return tracked
         now = self.clock()
         status = status_of(tracked.memory, now) if tracked is not None else _status(study)
         try:
             memory = self._memory(parse_study(study, origin=_name(study)), study, status)
-        except (InputRefused, StudyRefused) as error:
+        except (InputRefused, SettingRefused, StudyRefused) as error:
             self._refuse(study, status, str(error))
             return None
         self._over.pop(uid, None)
         self.seen.changed_jobs(uid)  # all of them are told now
-        if tracked is not None:
-            memory.pace = tracked.memory.pace
-        tracked = Tracked(memory, _asked(study)[:2])
+        fresh = Tracked(memory, _asked(study)[:2])
         for record in oldest_first(self.seen.jobs(uid)):
-            self._take_in(tracked, record.name, record)
-        self._tracked[uid] = tracked  # whole: half a memory would make Jobs again
-        return tracked
+            self._take_in(fresh, record.name, record)
+        if tracked is not None:
+            memory.took_over(tracked.memory)
+        self._tracked[uid] = fresh  # whole: half a memory would make Jobs again
+        return fresh
+
+    def _is_over(self, uid: str, study: Object) -> bool:
+        """Return whether nothing is left to do for a study, nor to tidy up."""
+        if uid not in self._over:
+            status = _status(study)
+            is_told = status.observed_generation == study["metadata"]["generation"]
+            is_done = status.completion_time is not None and status.retried == _retry(study)
+            if is_told and is_done and not self.seen.jobs(uid):  # since before we were started
+                self._over[uid] = _asked(study)
+                self.metrics.saw_study(*self._names[uid], status)
+        return self._over.get(uid) == _asked(study)
 
     def _memory(self, asked: Study, study: Object, status: StudyStatus) -> Memory:
         meta, now = study["metadata"], self.clock()
@@ -186,7 +214,7 @@ class Reconciler:
         memory = Memory(asked, owner, generation, status, most_in_pack=most, now=now)
         if memory.wants_ranking:
             memory.saw_ranking(self.actions.ranking(owner), now)
-        elsewhere = self._done_elsewhere.setdefault(self._artifacts(asked), set())
+        elsewhere = self._done_elsewhere[self._artifacts(asked)]
         for node in memory.plan.nodes():
             if node.state == "done":
                 elsewhere.add(node.digest)
@@ -207,13 +235,14 @@ class Reconciler:
 
     def _forget(self, uid: str) -> None:
         """Drop a study that is gone; what it owns is the garbage collector's."""
-        tracked = self._tracked.pop(uid, None)
+        self._tracked.pop(uid, None)
         self._over.pop(uid, None)
         self.seen.changed_jobs(uid)
-        if tracked is not None:
-            owner = tracked.memory.owner
-            self.metrics.forget_study(owner.namespace, owner.name)
-            about(log, study=owner.name, namespace=owner.namespace).info("the study was deleted")
+        self._done_elsewhere.clear()  # its results may be removed, now that nobody asks for them
+        if uid in self._names:
+            namespace, name = self._names.pop(uid)
+            self.metrics.forget_study(namespace, name)
+            about(log, study=name, namespace=namespace).info("the study was deleted")
 
     # --- take in -------------------------------------------------------------------------------
 
@@ -228,12 +257,17 @@ class Reconciler:
         now = self.clock()
         for name, live in list(tracked.memory.live.items()):
             if live.record is None and now > live.made_at + UNSEEN_WAIT:
-                # made, and gone before the watch could show it
-                there = {record.name: record for record in self.seen.jobs(uid)}
-                self._take_in(tracked, name, there.get(name))
+                # the watch lags, or the Job went before it was seen: the server knows
+                there = self.actions.job(tracked.memory.owner.namespace, name)
+                if there is None or there.uid != live.uid:
+                    tracked.memory.lost_job(name, now)
+                if there is not None:
+                    self._take_in(tracked, name, there)
 
     def _take_in(self, tracked: Tracked, name: str, record: JobRecord | None) -> None:
         memory, now = tracked.memory, self.clock()
+        if memory.is_of_before(name, record):
+            return
         if record is None:
             memory.lost_job(name, now)
             return
@@ -262,18 +296,16 @@ class Reconciler:
         if not memory.wants_ranking:
             return
         try:
-            ranking = self.actions.ranking(memory.owner)
-        except InputRefused as error:
+            memory.saw_ranking(self.actions.ranking(memory.owner), self.clock())
+        except (InputRefused, SettingRefused) as error:
             tracked.trouble = Trouble("RankingRefused", str(error))
             tracked.blocked_until = self.clock() + REFUSED_WAIT
-            return
-        memory.saw_ranking(ranking, self.clock())
 
     def _forgive_if_asked(self, study: Object, tracked: Tracked) -> None:
         """Let failures not count any more, once the Jobs that failed are out of the way."""
         memory = tracked.memory
         asked = _retry(study)
-        if asked == memory.retried:
+        if not asked or asked == memory.retried:
             return
         failed = [job.record for job in memory.ended.values() if job.record.ended == "failed"]
         for record in failed:
@@ -307,8 +339,9 @@ class Reconciler:
         """Make the Jobs there is room for."""
         if self.clock() < tracked.blocked_until:
             return
-        tracked.trouble = None
-        while wanted := tracked.memory.next_jobs(self.clock()):
+        if not any(until > self.clock() for until in tracked.refused.values()):
+            tracked.trouble = None
+        while wanted := self._wanted(tracked):
             if self._find_results(tracked.memory, wanted):
                 continue  # others take their place
             tried = self.actions.make_all(wanted, partial(self._make, tracked.memory))
@@ -316,6 +349,12 @@ class Reconciler:
             for job, error in failed:
                 self._in_trouble(study, tracked, job, error)
             return
+
+    def _wanted(self, tracked: Tracked) -> list[Job]:
+        """Return the Jobs there is room for, without those that were refused a moment ago."""
+        now = self.clock()
+        tracked.refused = {name: until for name, until in tracked.refused.items() if until > now}
+        return [job for job in tracked.memory.next_jobs(now) if job.name not in tracked.refused]
 
     def _find_results(self, memory: Memory, jobs: list[Job]) -> bool:
         """Take in results that are there already, where artifacts can be seen from here."""
@@ -339,7 +378,9 @@ class Reconciler:
         job, outcome = tried
         if isinstance(outcome, Exception):
             return job, outcome
-        if outcome.name in tracked.memory.ended or outcome.ended == "failed":
+        earlier = tracked.memory.ended.get(outcome.name)
+        is_taken_in = earlier is not None and earlier.record.uid == outcome.uid
+        if is_taken_in or outcome.ended == "failed":
             # an earlier attempt under the same name, whose end was taken in: it makes room
             self.actions.delete_job(outcome.namespace, outcome.name, outcome.uid)
             return job, InTheWay(f"Job {outcome.name} of an earlier attempt is being removed")
@@ -347,7 +388,7 @@ class Reconciler:
             return job, InTheWay(f"Job {outcome.name} is still being stopped")
         self.metrics.jobs_created.inc()
         made = Job(outcome.name, job.kind, job.digests, job.targets)
-        tracked.memory.made(made, self.clock())
+        tracked.memory.made(made, self.clock(), outcome.uid)
         return None
 
     def _objects(self, memory: Memory, job: Job) -> list[Manifest]:
@@ -371,13 +412,17 @@ class Reconciler:
         if isinstance(error, InTheWay):
             tracked.blocked_until = self.clock() + IN_THE_WAY_WAIT
             return
-        if not isinstance(error, (Refused, NameTaken, SettingRefused)):
+        if not (isinstance(error, Refused) or is_about_one(error)):
             raise error
         reason = "NameTaken" if isinstance(error, NameTaken) else "JobsRefused"
         if isinstance(error, Refused) and "exceeded quota" in str(error):
             reason = "QuotaExceeded"
         tracked.trouble = Trouble(reason, f"Job {job.name}: {error}"[:1_000])
-        tracked.blocked_until = self.clock() + REFUSED_WAIT
+        until = self.clock() + REFUSED_WAIT
+        if is_about_one(error):
+            tracked.refused[job.name] = until
+        else:
+            tracked.blocked_until = until
         self.events.record(study, "Warning", reason, tracked.trouble.message)
         owner = tracked.memory.owner
         about(log, study=owner.name, namespace=owner.namespace, job=job.name).error(str(error))
@@ -391,13 +436,17 @@ class Reconciler:
             return
         tracked.told_at = now
         status = status_of(memory, now, tracked.trouble)
-        ended = list(memory.ended.values())
-        if memory.status.start_time is None or is_worth_writing(status, memory.status, now):
+        hours_passed = now >= tracked.written_at + HOURS_WAIT and _hours(status) != _hours(
+            memory.status
+        )
+        is_new = memory.status.start_time is None or hours_passed
+        if is_new or is_worth_writing(status, memory.status, now):
             self.actions.write_status(memory.owner, status)
+            tracked.written_at = now
             self._tell_changes(study, memory.status, status)
-            memory.status = status
-        for job in ended:
-            job.is_written = True
+            memory.wrote(status)
+        else:
+            memory.wrote(memory.status)
         tracked.is_told = True
         self.metrics.saw_study(memory.owner.namespace, memory.owner.name, status)
 
@@ -418,35 +467,51 @@ class Reconciler:
 
     def _tidy_up(self, tracked: Tracked) -> None:
         """Delete Jobs that ended long enough ago and whose end is written down."""
-        memory, now = tracked.memory, self.clock()
-        old = [
-            job.record
-            for job in memory.ended.values()
-            if job.is_written and now >= job.record.ended_at + self.rhythm.keep_ended
-        ]
-        starts = {live.job.digests[:1] for live in memory.live.values()}
+        memory = tracked.memory
+        old = [job.record for job in self._old(tracked)]
+        starts = {live.job.digests[:1] for live in memory.live.values()} if old else set()
         well = [
             record
             for record in old
-            if record.ended == "succeeded" and not record.is_ranking
+            if record.ended == "succeeded" and not record.is_ranking and record.names
             if record.names[:1] not in starts
         ]
         self.actions.delete_ended(memory.owner, well)
-        others = [record for record in old if record not in well and self._may_go(memory, record)]
-        for record in others:
-            self.actions.delete_job(record.namespace, record.name, record.uid)
-        for record in (*well, *others):
-            memory.ended.pop(record.name, None)
+        for record in old:
+            if record not in well:
+                self.actions.delete_job(record.namespace, record.name, record.uid)
+            memory.ended[record.name].is_going = True
             self.metrics.jobs_deleted.inc()
 
+    def _old(self, tracked: Tracked) -> list[EndedJob]:
+        """Return the Jobs that may go now; what is not due yet is not looked at."""
+        memory, now = tracked.memory, self.clock()
+        names = []
+        while memory.kept and self._is_due(memory, memory.kept[0]):
+            names.append(memory.kept.popleft())
+        if tracked.parked and now >= tracked.parked_at + PARKED_WAIT:
+            names, tracked.parked = [*tracked.parked, *names], []
+        found = [memory.ended[name] for name in names if name in memory.ended]
+        found = [job for job in found if job.is_written and not job.is_going]
+        parked = [job for job in found if not self._may_go(memory, job.record)]
+        if parked:
+            tracked.parked += [job.record.name for job in parked]
+            tracked.parked_at = now
+        return [job for job in found if job not in parked]
+
+    def _is_due(self, memory: Memory, name: str) -> bool:
+        job = memory.ended.get(name)
+        return job is None or self.clock() >= job.record.ended_at + self.rhythm.keep_ended
+
     def _may_go(self, memory: Memory, record: JobRecord) -> bool:
-        """Return whether a Job that failed is needed no more.
+        """Return whether an ended Job is needed no more.
 
         A pack that crashed says that its trials go on in smaller packs, and only it does.
         """
+        if record.is_ranking or record.ended == "succeeded":
+            return True
         nodes = [memory.plan.node(name) for name in record.names]
-        settled = ("done", "failed", "blocked")
-        return record.is_ranking or all(node is None or node.state in settled for node in nodes)
+        return all(node is None or node.state in SETTLED for node in nodes)
 
     def _next_look(self, uid: str, study: Object, tracked: Tracked) -> float | None:
         memory, now = tracked.memory, self.clock()
@@ -455,16 +520,18 @@ class Reconciler:
             self._over[uid] = _asked(study)
             del self._tracked[uid]
             return None
-        moments = [tracked.blocked_until] if tracked.blocked_until > now else []
+        moments = [tracked.blocked_until, *tracked.refused.values()]
+        moments = [moment for moment in moments if moment > now]
         rests_until = memory.plan.wakes_at()
-        if rests_until is not None:
+        if rests_until is not None and memory.room(now) and not moments:
             moments.append(rests_until)
-        unwritten = any(not job.is_written for job in memory.ended.values())
-        if unwritten or memory.live or not tracked.is_told:
+        if memory.unwritten or memory.live or not tracked.is_told:
             moments.append(max(tracked.told_at + self.rhythm.status_interval, now + 0.2))
-        kept = [job.record.ended_at for job in memory.ended.values() if job.is_written]
-        if kept:
-            moments.append(min(kept) + self.rhythm.keep_ended)
+        if tracked.parked:
+            moments.append(tracked.parked_at + PARKED_WAIT)
+        first = memory.ended.get(memory.kept[0]) if memory.kept else None
+        if first is not None:
+            moments.append(first.record.ended_at + self.rhythm.keep_ended)
         return max(0.05, min(moments) - now) if moments else None
 
     # --- the rest ------------------------------------------------------------------------------
@@ -477,6 +544,10 @@ def _status(study: Object) -> StudyStatus:
     with suppress(ValidationError):
         return StudyStatus.model_validate(study.get("status") or {})
     return StudyStatus()
+
+
+def _hours(status: StudyStatus) -> tuple[float, ...]:
+    return tuple(stage.gpu_hours for stage in status.stages)
 
 
 def _asked(study: Object) -> tuple[int, str, str]:

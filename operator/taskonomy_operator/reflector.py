@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
-from taskonomy_operator.cluster import ApiError, Expired, Object, error_of
+from taskonomy_operator.cluster import Expired, Object, error_of
 
 Record = TypeVar("Record")
 
@@ -89,16 +89,15 @@ class Reflector(Generic[Record]):
             try:
                 if not self._version:
                     self._list()
-                self.trouble = ""
-                failures = 0
                 self._watch(stop)
+                self.trouble, failures = "", 0
             except Expired:
                 self._version = ""  # our place in history is forgotten there
-            except ApiError as error:
+            except Exception as error:  # noqa: BLE001 - without this thread nothing is seen
                 # Refused too: rights may be granted while we run, and who looks sees why not.
                 self.trouble = f"{self._path}: {error}"
                 failures += 1
-                wait = error.retry_after or min(30.0, 0.5 * 2**failures)
+                wait = getattr(error, "retry_after", 0.0) or min(30.0, 0.5 * 2**failures)
                 stop.wait(wait * random.uniform(0.8, 1.2))  # noqa: S311 - not a secret
 
     def _list(self) -> None:
@@ -152,3 +151,4 @@ class Reflector(Generic[Record]):
 
     def _heard(self) -> None:
         self._heard_at = self._clock()
+        self.trouble = ""

@@ -36,6 +36,8 @@ class SmallServer:
         self.events: list[tuple[str, str]] = []
         self.refuses: list[Exception] = []
         """Errors that answer the next creations of Jobs."""
+        self.is_blind = False
+        """Whether the copies lag: what is made is not seen."""
         self._news: dict[str, set[str]] = {}
         self._uids = itertools.count(1)
 
@@ -85,10 +87,14 @@ class SmallServer:
         return copy.deepcopy(self.studies.get(uid))
 
     def jobs(self, uid: str) -> Collection[JobRecord]:
+        if self.is_blind:
+            return []
         records = [job_record(t) for t in self.things.values() if t["kind"] == "Job"]
         return [record for record in records if record.study_uid == uid]
 
     def changed_jobs(self, uid: str) -> dict[str, JobRecord | None]:
+        if self.is_blind:
+            return {}
         there = {record.name: record for record in self.jobs(uid)}
         return {name: there.get(name) for name in self._news.pop(uid, set())}
 
@@ -133,6 +139,12 @@ class SmallServer:
         told = {"type": condition, "status": "True", "reason": reason}
         told["lastTransitionTime"] = time_of(self.now)
         thing["status"] = {"conditions": [told], "startTime": time_of(self.now), "failed": failed}
+        self._news.setdefault(self._study_of(thing), set()).add(job)
+
+    def begin(self, job: str) -> None:
+        """Have a Job's pod run."""
+        thing = self.things[f"{JOBS}/{job}"]
+        thing["status"] = {"startTime": time_of(self.now), "ready": 1}
         self._news.setdefault(self._study_of(thing), set()).add(job)
 
     def live(self) -> list[str]:

@@ -11,7 +11,7 @@ from taskonomy_catalogue.study import parse_study
 from taskonomy_catalogue.trials import digest, task_specific_trials
 from taskonomy_operator import constants
 from taskonomy_operator.cluster import Away, Refused
-from taskonomy_operator.reconcile import REFUSED_WAIT, Reconciler
+from taskonomy_operator.reconcile import REFUSED_WAIT, UNSEEN_WAIT, Reconciler, Rhythm
 
 SMALL: dict[str, Any] = {
     "spec.tasks.subset": ["normals", "reshading"],
@@ -98,7 +98,6 @@ def test_a_study_that_is_none_says_so_and_stops_no_other(
     [
         (Refused(403, "Forbidden", "exceeded quota: gpus, requested: 1"), "QuotaExceeded"),
         (Refused(403, "Forbidden", "cannot create resource jobs"), "JobsRefused"),
-        (Refused(422, "Invalid", "spec.template: Invalid value"), "JobsRefused"),
     ],
 )
 def test_a_server_that_takes_no_job_is_left_alone_for_a_while(
@@ -207,7 +206,134 @@ def test_a_name_that_somebody_else_has_is_said_to_be_taken(server: SmallServer) 
         if job != name:
             server.end(job)
     run(server, server.reconciler(), uid, passes=3)
-    assert server.condition(uid, "Progressing") == ("False", "NameTaken")
+    assert server.condition(uid, "Progressing") == ("False", "NameTaken")  # nothing else is left
+
+
+def test_one_job_that_is_refused_holds_no_other_back(server: SmallServer) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler()
+    server.refuses = [Refused(422, "Invalid", "spec.template: Invalid value")]
+    reconciler.reconcile(uid)
+    assert len(server.live()) == 5  # of two networks, two from scratch and two best guesses
+    assert server.condition(uid, "Progressing") == ("True", "JobsRefused")
+    reconciler.reconcile(uid)
+    assert len(server.live()) == 5
+    server.now += REFUSED_WAIT + 1
+    run(server, reconciler, uid)
+    assert server.condition(uid, "Completed")[0] == "True"
+
+
+def test_what_was_removed_is_trained_again_once_its_study_was_deleted(server: SmallServer) -> None:
+    first, reconciler = server.submit("first", **SMALL), server.reconciler()
+    run(server, reconciler, first)
+    del server.studies[first]
+    reconciler.reconcile(first)
+    created = len(server.writes)
+    second = server.submit("second", **SMALL)
+    run(server, reconciler, second)
+    made = [name for verb, name in server.writes[created:] if verb == "create"]
+    assert len(made) == TOTAL
+
+
+def test_jobs_not_seen_yet_outlive_a_change_of_the_spec(server: SmallServer) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler(pack=8)
+    server.is_blind = True
+    reconciler.reconcile(uid)
+    made = set(server.live())
+    server.change(uid, parallelism=2)
+    server.now += 1
+    reconciler.reconcile(uid)
+    server.change(uid, parallelism=40)
+    reconciler.reconcile(uid)
+    assert set(server.live()) == made
+    server.is_blind = False
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_job_that_the_watch_does_not_show_is_asked_after(
+    server: SmallServer, is_gone: bool
+) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler()
+    server.is_blind = True
+    reconciler.reconcile(uid)
+    made = server.live()
+    created = len(server.writes)
+    if is_gone:
+        del server.things[f"{JOBS}/{made[0]}"]
+    server.now += UNSEEN_WAIT + 1
+    reconciler.reconcile(uid)
+    again = [name for verb, name in server.writes[created:] if verb == "create"]
+    assert again == (made[:1] if is_gone else [])
+
+
+def test_a_change_of_labels_right_after_the_end_loses_no_word(server: SmallServer) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler()
+    reconciler.rhythm = Rhythm(status_interval=5.0, keep_ended=100.0)
+    for _ in range(40):
+        reconciler.reconcile(uid)
+        for job in server.live():
+            server.end(job)
+        server.studies[uid]["metadata"]["labels"] = {"at": str(server.now)}
+        server.now += 0.4
+    server.now += 6
+    reconciler.reconcile(uid)
+    assert server.condition(uid, "Completed")[0] == "True"
+    assert server.studies[uid]["status"]["trials"]["done"] == TOTAL
+
+
+def test_a_suspended_study_is_not_looked_at_without_need(server: SmallServer) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler()
+    reconciler.reconcile(uid)
+    server.end(server.live()[0], "Failed", "BackoffLimitExceeded", failed=1)
+    server.change(uid, suspend=True, retries=3)
+    for _ in range(4):
+        server.now += 1
+        wait = reconciler.reconcile(uid)
+    assert wait is None or wait > 50
+
+
+def test_a_study_that_was_over_is_not_planned_again_at_a_start(server: SmallServer) -> None:
+    uid = server.submit(**SMALL)
+    run(server, server.reconciler(), uid)
+    server.now += 200
+    run(server, server.reconciler(), uid)
+    assert server.things == {}
+    before = list(server.writes)
+    fresh = server.reconciler()
+    assert fresh.reconcile(uid) is None
+    assert server.writes == before
+    assert fresh._tracked == {}
+
+
+def test_gpu_hours_are_written_down_as_they_pass(server: SmallServer) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler()
+    reconciler.reconcile(uid)
+    for job in server.live():
+        server.begin(job)
+    for _ in range(4):
+        reconciler.reconcile(uid)
+        server.now += 900
+    assert server.studies[uid]["status"]["gpuHours"] > 2
+
+
+def test_a_stage_that_is_not_asked_for_any_more_keeps_what_is_known(server: SmallServer) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler()
+    reconciler.reconcile(uid)
+    scratch = next(
+        thing["metadata"]["name"]
+        for thing in server.things.values()
+        if thing["metadata"]["labels"][constants.STAGE] == "scratch"
+    )
+    server.end(scratch, "Failed", "BackoffLimitExceeded", failed=1)
+    run(server, reconciler, uid)
+    server.change(uid, stage="first-order")
+    run(server, reconciler, uid, passes=3)
+    (kept,) = [s for s in server.studies[uid]["status"]["stages"] if s["name"] == "scratch"]
+    assert (kept["done"], kept["failed"]) == (1, 1)
+    created = len([verb for verb, _ in server.writes if verb == "create"])
+    server.studies[uid]["spec"].pop("stage")
+    server.studies[uid]["metadata"]["generation"] += 1
+    run(server, server.reconciler(), uid)
+    assert len([verb for verb, _ in server.writes if verb == "create"]) == created
 
 
 def test_a_study_that_is_deleted_is_forgotten(server: SmallServer) -> None:
