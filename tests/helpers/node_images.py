@@ -81,7 +81,7 @@ def _build(home: Path) -> None:
     store = ["--root", str(home / "store"), "--runroot", str(home / "run")]
     store += ["--storage-driver", "overlay"]
     _base(home, store)
-    command = [sys.executable, str(TREE / "images" / "build.py"), "--tool", "buildah"]
+    command = [sys.executable, str(TREE / "images" / "build.py"), *NAMES, "--tool", "buildah"]
     command += ["--tool-options", " ".join(store), "--folder", str(home), "--save"]
     command += ["--base", BASE, "--python", PYTHON, "--torch", "mounted"]
     command += ["--prefix", "localhost/", "--version", TAG]
