@@ -16,7 +16,7 @@ import pytest
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_operator.structured_logs import JsonLines, about, set_up
 
-NASTY = "a\nb\r\nc\u2028d\x85e\x00f\x1b[31m \"q\" 'r' \\ {} 名前 \ud800"
+NASTY = "a\nb\r\nc\u2028d\x85e\x00f\x1b[31m \"q\" 'r' \\ {} 名前"
 
 Read = Callable[[], list[dict[str, Any]]]
 
@@ -86,6 +86,14 @@ def test_whatever_a_user_wrote_stays_in_one_line(said: Read) -> None:
     assert line["study"] == NASTY
     assert line["message"] == f"study {NASTY}"
     assert line[NASTY] == 1
+
+
+def test_half_a_character_is_no_harm() -> None:
+    """Formatted, not logged: what pytest captures is sent between its processes as UTF-8."""
+    record = logging.LogRecord("a", logging.INFO, __file__, 1, "study %s", ("\ud800",), None)
+    line = JsonLines().format(record)
+    assert line.isascii()
+    assert json.loads(line)["message"] == "study \ud800"
 
 
 def test_a_traceback_is_one_field(said: Read) -> None:
