@@ -19,16 +19,18 @@ WITH edge AS (
     WHERE m.kind = 'transfer' AND NOT m.from_own_encoder AND m.gain IS NOT NULL
 ),
 drawn AS (  -- replicate 0 is the measurement itself
-    SELECT study, target, target_group, source_group, 0 AS replicate, gain FROM edge
+    SELECT study, target, transfer_id, target_group, source_group, 0 AS replicate, gain FROM edge
     UNION ALL
     SELECT
-        study, target, target_group, source_group,
+        study, target, transfer_id, target_group, source_group,
         generate_subscripts(r.gain, 1), unnest(r.gain)
     FROM edge
     JOIN replicate AS r USING (study, target, transfer_id)
 ),
-by_target AS (
-    SELECT study, target, target_group, source_group, replicate, avg(gain) AS gain
+by_target AS (  -- added up in one order, so that the same data gives the same bits
+    SELECT
+        study, target, target_group, source_group, replicate,
+        avg(gain ORDER BY transfer_id) AS gain
     FROM drawn
     GROUP BY ALL
 ),
@@ -40,7 +42,7 @@ difference AS (
         b.source_group AS other_group,
         a.replicate,
         count(*) AS targets,
-        avg(a.gain - b.gain) AS effect
+        avg(a.gain - b.gain ORDER BY a.target) AS effect
     FROM by_target AS a
     JOIN by_target AS b
         ON (a.study, a.target, a.replicate) = (b.study, b.target, b.replicate)
