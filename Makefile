@@ -80,6 +80,7 @@ benchmarks: $(VENV)/dev ## measure; each prints JSON with its ratio to a baselin
 	$(BIN)/python benchmarks/warehouse_scale.py
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/data_loader.py
+	$(BIN)/python benchmarks/operator_scale.py
 
 chromium: ## a browser for the report's tests, where apt and root allow
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
