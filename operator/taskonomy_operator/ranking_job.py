@@ -3,7 +3,7 @@
 Two steps, two containers. What reads artifacts, which training pods wrote, has no token of the API
 server; what has one reads nothing but the ranking it was handed, and writes one ConfigMap:
 
-    rank (init, warehouse image)  ->  /work/ranking.json  ->  publish (operator image, token)
+    rank (init, warehouse image)  ->  /handover/ranking.json  ->  publish (operator image, token)
 
 The study travels as an annotation that is seen as a file, as trials do (`trial_file`).
 """
@@ -25,8 +25,8 @@ from taskonomy_operator.security import container_security, literal, pod_securit
 from taskonomy_operator.volumes import mount_of, volume_of
 
 STUDY_FILE = "/etc/taskonomy/study.json"
-WORK = "/work"
-RANKING_FILE = f"{WORK}/ranking.json"
+HANDOVER = "/handover"
+RANKING_FILE = f"{HANDOVER}/ranking.json"
 KEY = "ranking.json"
 """Key of the ConfigMap that holds the ranking."""
 PUBLISH_MODULE = "taskonomy_operator.publish_ranking"
@@ -89,7 +89,7 @@ def _pod(
         "containers": [_publish(owner, installation)],
         "volumes": [
             {"name": "study", "downwardAPI": {"items": [_study_item()]}},
-            {"name": "work", "emptyDir": {"sizeLimit": "64Mi"}},
+            {"name": "handover", "emptyDir": {"sizeLimit": "64Mi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": installation.tmp_size}},
             {"name": "token", "projected": {"sources": _token_sources()}},
             *map(volume_of, installation.mounts),
@@ -111,7 +111,7 @@ def _rank(study: Study, targets: Sequence[str], installation: Installation) -> M
     )
     mounts = [
         {"name": "study", "mountPath": "/etc/taskonomy", "readOnly": True},
-        {"name": "work", "mountPath": WORK},
+        {"name": "handover", "mountPath": HANDOVER},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
         *map(mount_of, installation.mounts),
     ]
@@ -136,7 +136,7 @@ def _publish(owner: Owner, installation: Installation) -> Manifest:
     words += [f"--study={owner.name}", f"--uid={owner.uid}"]
     container = _container(CONTAINER, installation.operator_image, words, installation)
     container["volumeMounts"] = [
-        {"name": "work", "mountPath": WORK, "readOnly": True},
+        {"name": "handover", "mountPath": HANDOVER, "readOnly": True},
         {"name": "token", "mountPath": TOKEN, "readOnly": True},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
     ]

@@ -46,10 +46,10 @@ def test_what_reads_results_has_no_token_and_what_has_one_reads_none() -> None:
         each["name"]: {mount["name"] for mount in each["volumeMounts"]} for each in (rank, publish)
     }
     assert "token" not in seen["rank"]
-    assert seen[publish["name"]] == {"token", "work", "tmp"}
+    assert seen[publish["name"]] == {"token", "handover", "tmp"}
     assert "envFrom" not in publish
-    work = [mount for mount in publish["volumeMounts"] if mount["name"] == "work"]
-    assert work[0]["readOnly"] is True
+    handover = [mount for mount in publish["volumeMounts"] if mount["name"] == "handover"]
+    assert handover[0]["readOnly"] is True
 
 
 def test_the_study_in_its_annotation_is_the_study() -> None:
