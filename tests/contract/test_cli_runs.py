@@ -20,7 +20,7 @@ from taskonomy_catalogue.study import parse_study
 from taskonomy_operator.local_commands import Settings
 from taskonomyctl.main import cli
 
-SPEC = {
+SPEC: dict[str, Any] = {
     "data": {"dataset": "rooms"},
     "tasks": {"subset": ["normals", "reshading", "curvature", "random"]},
     "transfers": {"orders": [1, 2]},
@@ -245,8 +245,8 @@ def test_why_and_gc_on_this_machine(taskonomyctl: Callable[..., Any], here: Path
     results = {path.name for path in (here / "artifacts").iterdir() if len(path.name) == 64}
     kept = taskonomyctl("gc", "--apply", cwd=here).stderr
     assert f"0 results unasked for, 0 B; {len(results)} asked for" in kept
-    document = study_document("rooms", **SPEC)
-    document["spec"]["tasks"]["subset"].remove("curvature")
+    fewer = {"subset": [task for task in SPEC["tasks"]["subset"] if task != "curvature"]}
+    document = study_document("rooms", **(SPEC | {"tasks": fewer}))
     submitted = here / "artifacts" / "studies" / "rooms" / "study.json"
     submitted.write_text(json.dumps(document))
     listed = taskonomyctl("gc", cwd=here)

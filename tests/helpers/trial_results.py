@@ -6,6 +6,7 @@ Parquet is written by pyarrow, as the jobs do, and not by the DuckDB that is to 
 import hashlib
 import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,8 +33,11 @@ THREE = ("normals", "reshading", "curvature")
 
 
 def study_document(name: str = "rooms", **spec: Any) -> dict[str, Any]:
-    """A small study's file: three tasks and random projections, orders 1 and 2."""
-    return {
+    """A small study's file: three tasks and random projections, orders 1 and 2.
+
+    A test may change what it gets: nothing in it is another test's.
+    """
+    document = {
         "apiVersion": "taskonomy.dev/v1alpha1",
         "kind": "Study",
         "metadata": {"name": name},
@@ -44,6 +48,7 @@ def study_document(name: str = "rooms", **spec: Any) -> dict[str, Any]:
         }
         | spec,
     }
+    return deepcopy(document)
 
 
 def small_study(name: str = "rooms", **spec: Any) -> Study:
