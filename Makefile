@@ -101,8 +101,9 @@ node: control-plane ## what a real node needs, for the tests that train in conta
 	@$(BIN)/python tests/helpers/one_node.py build \
 	  || echo "NO NODE: the tests in containers will be skipped; see above" >&2
 
+# Where no registry can be reached: make images IMAGES='--base bootstrapped'. More: images/build.py --help
 images: $(VENV)/all ## build the container images with docker, podman or buildah; print their sizes
-	@$(BIN)/python images/build.py
+	@$(BIN)/python images/build.py $(IMAGES)
 
 cluster-up: $(VENV)/dev ## start a control plane with fake GPU nodes, and say how to reach it
 	@$(PLANE) up

@@ -2,40 +2,25 @@
 
 Wheels are collected outside and installed in the images without a network: the closure of what each
 image's extra needs, at the versions of this environment, which constraints.txt pins. Whichever of
-docker, podman and buildah works builds them; with podman and buildah the same tree makes the same
-image to the byte, as every time in it is that of the last commit.
+docker, podman and buildah works builds them; with podman and buildah the same tree on the same base
+makes the same image to the byte, as every time in it is that of the last commit.
 """
 
 import argparse
-import hashlib
 import os
-import platform
 import shutil
-import subprocess
-import sys
-import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from programs import TREE, leave, ran, run, said
+from wheels import EXTRAS, build_context, digest, ours, own_wheel
 
-TREE = Path(__file__).resolve().parents[1]
 TOOLS = ("docker", "podman", "buildah")
-EXTRAS = {
-    "operator": ("operator",),
-    "jobs": ("jobs", "tracking"),
-    "warehouse": ("cli", "operator"),
-    "mlflow": (),
-}
-"""What each image installs of taskonomy; the server of others has its own list."""
-TORCH = ("torch", "torchvision", "triton", "nvidia-", "cuda-")
-"""Beginnings of the distributions that are the jobs image's torch layer."""
-PLATFORMS = [f"manylinux_2_{minor}" for minor in range(36, 16, -1)] + ["manylinux2014"]
-"""Wheels that run on Debian 12 and anything newer."""
+BOOTSTRAPPED = "bootstrapped"
+"""What ``--base`` says for a base that is made here, where no registry can be reached."""
+SUITES = {"3.11": "bookworm", "3.13": "trixie"}
+"""Debian whose python3 is of this version."""
 
 
 @dataclass(frozen=True)
@@ -61,147 +46,68 @@ class Options:
 def main() -> None:
     """Build what is asked for; print what each image is called and its size."""
     names, options = _asked()
-    last_commit = _said("git", "log", "-1", "--format=%ct", default="0")
+    last_commit = said("git", "log", "-1", "--format=%ct", default="0")
     epoch = os.environ.setdefault("SOURCE_DATE_EPOCH", last_commit)
-    own = _own_wheel(options.folder)
+    options = _with_base(options)
+    own = own_wheel(options.folder)
     for name in names:
-        context = _context(name, own, options)
+        folder = build_context(name, own, options.python, torch=options.torch == "included")
         tag = f"{options.prefix}taskonomy/{name}:{options.version}"
-        _run(*_build_command(name, tag, context, epoch, options))
+        run(*_build_command(name, tag, folder, epoch, options))
         print(f"{tag}\t{_size(tag, options)}", flush=True)
         if options.save:
             _save(name, tag, options)
 
 
-# --- which distributions -----------------------------------------------------------------------
+# --- the base ----------------------------------------------------------------------------------
 
 
-def closure(extras: Iterable[str], python: str) -> dict[str, str]:
-    """Return name and version of all that taskonomy with these extras needs, without itself.
-
-    Args:
-        extras: of taskonomy.
-        python: version that markers are judged for.
+def _with_base(options: Options) -> Options:
+    """Return the options with a base that is here: fetched, or made of Debian's packages.
 
     Raises:
-        SystemExit: this environment lacks one of them.
+        SystemExit: it cannot be had.
     """
-    found: dict[str, str] = {}
-    seen: set[tuple[str, str]] = set()
-    wanted = [("taskonomy", extra) for extra in ("", *extras)]
-    where = {"python_version": python, "python_full_version": f"{python}.0"}
-    while wanted:
-        name, extra = wanted.pop()
-        if (name, extra) in seen:
-            continue
-        seen.add((name, extra))
-        version, lines = _ours(extra) if name == "taskonomy" else _installed(name)
-        found[name] = version
-        for needed in map(Requirement, lines):
-            if needed.marker is None or needed.marker.evaluate({**where, "extra": extra}):
-                plain = canonicalize_name(needed.name)
-                wanted += [(plain, each) for each in ("", *needed.extras)]
-    found.pop("taskonomy")
-    return found
+    if options.base == BOOTSTRAPPED:
+        return replace(options, base=_bootstrapped(options))
+    if not _is_there(options.base, options):
+        pulled = ran(options.tool, *options.tool_options, "pull", options.base)
+        if pulled.returncode:
+            leave(
+                f"{pulled.stderr}NO IMAGES: their base {options.base} cannot be fetched; --base "
+                f"names another, and --base {BOOTSTRAPPED} makes one of Debian's packages"
+            )
+    return options
 
 
-def _ours(extra: str) -> tuple[str, list[str]]:
-    """Return our version and what an extra of ours needs: as the file says, installed or not."""
-    project = tomllib.loads((TREE / "pyproject.toml").read_text())["project"]
-    needed = project["optional-dependencies"][extra] if extra else project["dependencies"]
-    return project["version"], needed
+def _bootstrapped(options: Options) -> str:
+    """Bootstrap a minimal Debian with Python, once; return what it is called."""
+    tag = f"localhost/taskonomy-base:{options.python}"
+    suite = SUITES.get(options.python) or leave(
+        f"no Debian with Python {options.python} is known; --python is {' or '.join(SUITES)}"
+    )
+    context = options.folder / f"base-{suite}"
+    if not (context / "rootfs.tar").exists():
+        if shutil.which("mmdebstrap") is None:
+            leave("NO IMAGES: a base is bootstrapped by mmdebstrap; install it and run again")
+        context.mkdir(parents=True, exist_ok=True)
+        left_out = [f"--dpkgopt=path-exclude=/usr/share/{x}/*" for x in ("man", "doc", "locale")]
+        wanted = ["--include=python3,python3-venv,ca-certificates", *left_out, suite]
+        quick = ["--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"]
+        run("mmdebstrap", *quick, *wanted, str(context / "unfinished.tar"))
+        (context / "unfinished.tar").rename(context / "rootfs.tar")
+    (context / "Containerfile").write_text(
+        "FROM scratch\nADD rootfs.tar /\nENV PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8\n"
+    )
+    if not _is_there(tag, options):
+        file = ["--file", str(context / "Containerfile")]
+        run(*_builder("0", options), *file, "--tag", tag, str(context))
+    return tag
 
 
-def _installed(name: str) -> tuple[str, list[str]]:
-    try:
-        has = distribution(name)
-    except PackageNotFoundError:
-        _leave(f"{name} is not installed here: run `make images`, or pip install '.[all]'")
-    return has.version, has.requires or []
-
-
-def _listed(name: str) -> dict[str, str]:
-    lines = (TREE / "images" / name / "requirements.txt").read_text().splitlines()
-    return dict(line.split("==", 1) for line in lines)
-
-
-def _is_of_torch(name: str) -> bool:
-    return name in TORCH or any(n.endswith("-") and name.startswith(n) for n in TORCH)
-
-
-# --- the wheel folder --------------------------------------------------------------------------
-
-
-def _own_wheel(folder: Path) -> Path:
-    """Build taskonomy's own wheel from a copy: setuptools leaves things beside the sources."""
-    out, copy = folder / "own", folder / "tree"
-    for former in (out, copy):
-        shutil.rmtree(former, ignore_errors=True)
-    copy.mkdir(parents=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
-        shutil.copy(TREE / name, copy)
-    for name in ("catalogue", "operator", "jobs", "warehouse", "cli"):
-        shutil.copytree(TREE / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    _pip("wheel", "--no-deps", "--wheel-dir", str(out), str(copy))
-    (wheel,) = out.glob("*.whl")
-    return wheel
-
-
-def _context(name: str, own: Path, options: Options) -> Path:
-    """Lay out a build context: wheels, their list, and what installs them."""
-    pinned = closure(EXTRAS[name], options.python) if EXTRAS[name] else _listed(name)
-    ours = {n: v for n, v in pinned.items() if not _is_of_torch(n)}
-    torch = {n: v for n, v in pinned.items() if n not in ours and options.torch == "included"}
-    context = options.folder / name
-    shutil.rmtree(context, ignore_errors=True)
-    for place, listing, wanted in (
-        ("wheels", "requirements.txt", ours),
-        ("torch", "torch.txt", torch),
-    ):
-        (context / place).mkdir(parents=True)
-        lines = sorted(f"{n}=={v}" for n, v in wanted.items())
-        shutil.copy2(TREE / "images" / "install.py", context / place)
-        for wheel in _wheels(lines, options):
-            os.link(wheel, context / place / wheel.name)
-        (context / place / listing).write_text("".join(f"{line}\n" for line in lines))
-        os.utime(context / place / listing, (0, 0))  # builders know a layer again by its files
-    (context / "own").mkdir()
-    shutil.copy(own, context / "own")
-    return context
-
-
-def _wheels(lines: Sequence[str], options: Options) -> list[Path]:
-    """Return a wheel for each pinned distribution, downloaded where it is not there yet."""
-    pool = options.folder / f"wheels-{options.python}"
-    pool.mkdir(parents=True, exist_ok=True)
-    missing = [line for line in lines if not _wheel(pool, line)]
-    if missing:
-        machine = platform.machine()
-        fits = [word for each in PLATFORMS for word in ("--platform", f"{each}_{machine}")]
-        only = ["--only-binary=:all:", "--python-version", options.python, *fits]
-        _pip("download", "--no-deps", *only, "--dest", str(pool), *missing)
-    return [wheel for line in lines if (wheel := _wheel(pool, line))]
-
-
-def _wheel(pool: Path, line: str) -> Path | None:
-    name, _, version = line.partition("==")
-    for wheel in pool.glob(f"*-{version}-*.whl"):
-        if canonicalize_name(wheel.name.split("-")[0]) == name:
-            return wheel
-    return None
-
-
-def _pip(*words: str) -> None:
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    _run(*pip, words[0], "--quiet", *words[1:])
-
-
-def _digest(folder: Path) -> str:
-    """Return what tells one folder's content from another's."""
-    whole = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        whole.update(f"{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()
+def _is_there(image: str, options: Options) -> bool:
+    listed = ["images", image] if options.tool == "buildah" else ["image", "inspect", image]
+    return ran(options.tool, *options.tool_options, *listed).returncode == 0
 
 
 # --- the builder -------------------------------------------------------------------------------
@@ -210,34 +116,35 @@ def _digest(folder: Path) -> str:
 def _build_command(
     name: str, tag: str, context: Path, epoch: str, options: Options
 ) -> Sequence[str]:
-    revision = _said("git", "rev-parse", "HEAD", default="unknown")
+    revision = said("git", "rev-parse", "HEAD", default="unknown")
     arguments = {
         "BASE": options.base,
         "VERSION": options.version,
         "REVISION": revision,
         "SOURCE_DATE_EPOCH": epoch,
-        "WHEELS": _digest(context / "wheels"),
-        "TORCH": _digest(context / "torch"),
-        "CODE": _digest(context / "own"),
+        "WHEELS": digest(context / "wheels"),
+        "TORCH": digest(context / "torch"),
+        "CODE": digest(context / "own"),
     }
     given = [word for key in arguments for word in ("--build-arg", f"{key}={arguments[key]}")]
     file = ["--file", str(TREE / "images" / name / "Containerfile")]
-    command = [options.tool, *options.tool_options]
-    if options.tool == "docker":
-        command += ["build"]
-    elif options.tool == "podman":
-        command += ["build", "--timestamp", epoch]
-    else:
-        command += ["build", "--layers", "--isolation", "chroot", "--timestamp", epoch]
-    return [*command, "--quiet", *file, *given, "--tag", tag, str(context)]
+    return [*_builder(epoch, options), *file, *given, "--tag", tag, str(context)]
+
+
+def _builder(epoch: str, options: Options) -> list[str]:
+    """Return the words that begin a build: without a network, and at one time where it can be."""
+    command = [options.tool, *options.tool_options, "build", "--quiet", "--network", "none"]
+    if options.tool == "buildah":
+        command += ["--layers", "--isolation", "chroot"]
+    return command if options.tool == "docker" else [*command, "--timestamp", epoch]
 
 
 def _size(tag: str, options: Options) -> str:
     command = [options.tool, *options.tool_options]
     if options.tool == "buildah":
         listed = [*command, "images", "--format", "{{.Size}}", tag]
-        return _said(*listed, default="?").replace("\n", " ")
-    size = int(_said(*command, "image", "inspect", "--format", "{{.Size}}", tag, default="0"))
+        return said(*listed, default="?").replace("\n", " ")
+    size = int(said(*command, "image", "inspect", "--format", "{{.Size}}", tag, default="0"))
     return f"{size / 1e6:,.0f} MB"
 
 
@@ -247,21 +154,21 @@ def _save(name: str, tag: str, options: Options) -> None:
     archive.unlink(missing_ok=True)
     command = [options.tool, *options.tool_options]
     if options.tool == "buildah":
-        _run(*command, "push", "--quiet", tag, f"docker-archive:{archive}:{tag}")
+        run(*command, "push", "--quiet", tag, f"docker-archive:{archive}:{tag}")
     else:
-        _run(*command, "save", "--output", str(archive), tag)
+        run(*command, "save", "--output", str(archive), tag)
 
 
 def _found_tool() -> str:
     """Return the first builder that works here."""
     found = [tool for tool in TOOLS if shutil.which(tool) and _works(tool)]
     if not found:
-        _leave("NO IMAGES: none of docker, podman, buildah works here; install one and run again")
+        leave("NO IMAGES: none of docker, podman, buildah works here; install one and run again")
     return found[0]
 
 
 def _works(tool: str) -> bool:
-    return subprocess.run([tool, "info"], capture_output=True, check=False).returncode == 0
+    return ran(tool, "info").returncode == 0
 
 
 def _asked() -> tuple[list[str], Options]:
@@ -269,10 +176,14 @@ def _asked() -> tuple[list[str], Options]:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("images", nargs="*", help=f"which: {', '.join(EXTRAS)}; default: all")
-    parser.add_argument("--base", default="python:3.13-slim", help="image they stand on")
+    parser.add_argument(
+        "--base",
+        default="python:3.13-slim",
+        help=f"image they stand on; {BOOTSTRAPPED}: made here of Debian's packages",
+    )
     parser.add_argument("--python", default="3.13", help="version of the base's python3")
     parser.add_argument("--prefix", default="", help="what stands before taskonomy/operator")
-    parser.add_argument("--version", default=_ours("")[0], help="their tag")
+    parser.add_argument("--version", default=ours("")[0], help="their tag")
     parser.add_argument("--torch", default="included", choices=["included", "mounted"])
     parser.add_argument("--tool", choices=TOOLS, help="default: the first that works")
     parser.add_argument("--tool-options", default="", help="words for the tool itself")
@@ -292,22 +203,6 @@ def _asked() -> tuple[list[str], Options]:
         folder=asked.folder.resolve(),
         save=asked.save,
     )
-
-
-def _run(*command: str) -> None:
-    ran = subprocess.run(command, check=False, capture_output=True, text=True)
-    if ran.returncode:
-        _leave(f"{ran.stdout}{ran.stderr}\n{' '.join(command[:4])} … failed")
-
-
-def _said(*command: str, default: str) -> str:
-    ran = subprocess.run(command, cwd=TREE, check=False, capture_output=True, text=True)
-    return ran.stdout.strip() if ran.returncode == 0 else default
-
-
-def _leave(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,11 @@ from pathlib import Path
 import kubernetes_programs
 
 TREE = Path(__file__).parents[2]
-SUITES = {"3.11": "bookworm", "3.13": "trixie"}
-"""Debian whose python3 is this one: torch of a volume must have been made for the same."""
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-BASE = f"localhost/taskonomy-base:{PYTHON}"
+BOOTSTRAPPED = ("3.11", "3.13")
+"""Pythons that a base is made with; torch of a volume must have been made for the images' own."""
 TAG = "test"
-NAMES = ("operator", "jobs", "warehouse")
+NAMES = ("operator", "jobs", "warehouse", "mlflow")
 PARTS_OF_TORCH = ("torch", "torchvision", "triton", "nvidia", "cuda")
 """Distributions whose name begins so."""
 
@@ -33,8 +32,8 @@ def missing() -> str:
     absent = [name for name in ("buildah", "mmdebstrap") if shutil.which(name) is None]
     if absent:
         return f"{', '.join(absent)} missing; `apt-get install {' '.join(absent)}`"
-    if PYTHON not in SUITES:
-        return f"no Debian with Python {PYTHON} is known; use {' or '.join(SUITES)}"
+    if PYTHON not in BOOTSTRAPPED:
+        return f"no Debian with Python {PYTHON} is known; use {' or '.join(BOOTSTRAPPED)}"
     return ""
 
 
@@ -80,35 +79,12 @@ def _sources() -> str:
 def _build(home: Path) -> None:
     store = ["--root", str(home / "store"), "--runroot", str(home / "run")]
     store += ["--storage-driver", "overlay"]
-    _base(home, store)
     command = [sys.executable, str(TREE / "images" / "build.py"), *NAMES, "--tool", "buildah"]
     command += ["--tool-options", " ".join(store), "--folder", str(home), "--save"]
-    command += ["--base", BASE, "--python", PYTHON, "--torch", "mounted"]
+    command += ["--base", "bootstrapped", "--python", PYTHON, "--torch", "mounted"]
     command += ["--prefix", "localhost/", "--version", TAG]
     # One time for all builds: what did not change is a layer that is there.
     _run(*command, environment={"SOURCE_DATE_EPOCH": "0"})
-
-
-def _base(home: Path, store: list[str]) -> None:
-    """Bootstrap a minimal Debian with Python, once; it is what a developer would pull."""
-    suite = SUITES[PYTHON]
-    context = home / f"base-{suite}"
-    if not (context / "rootfs.tar").exists():
-        context.mkdir(exist_ok=True)
-        left_out = [f"--dpkgopt=path-exclude=/usr/share/{x}/*" for x in ("man", "doc", "locale")]
-        _run(
-            *("mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"),
-            *("--include=python3,python3-venv,ca-certificates", *left_out, suite),
-            str(context / "unfinished.tar"),
-        )
-        (context / "unfinished.tar").rename(context / "rootfs.tar")
-    (context / "Containerfile").write_text(
-        "FROM scratch\nADD rootfs.tar /\nENV PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8\n"
-    )
-    there = subprocess.run(["buildah", *store, "images", BASE], capture_output=True, check=False)
-    if there.returncode:
-        build = ["buildah", *store, "build", "--quiet", "--isolation", "chroot"]
-        _run(*build, "--timestamp", "0", "--tag", BASE, str(context))
 
 
 def _run(*command: str, environment: Mapping[str, str] | None = None) -> None:

@@ -1,27 +1,21 @@
 """The images' recipes: who they run as, that no shell is in them, and what each carries."""
 
-import importlib.util
+import ast
 import json
 import re
 import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
-from types import ModuleType
 
+import build
+import node_images
 import pytest
+import wheels
+from packaging.utils import canonicalize_name
 
 IMAGES = Path(__file__).parents[2] / "images"
 NAMES = ["operator", "jobs", "warehouse", "mlflow"]
-
-
-@pytest.fixture(scope="module")
-def build() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_images", IMAGES / "build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["build_images"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 def instructions(name: str) -> list[tuple[str, str]]:
@@ -54,12 +48,12 @@ def test_it_runs_as_nobody_on_any_base(name: str) -> None:
     assert "org.opencontainers.image.revision" in dict(listed)["LABEL"]
 
 
-def test_every_image_of_the_chart_is_built(build: ModuleType) -> None:
-    assert list(build.EXTRAS) == NAMES
+def test_every_image_of_the_chart_is_built() -> None:
+    assert list(wheels.EXTRAS) == NAMES
 
 
-def test_no_image_carries_what_it_does_not_use(build: ModuleType) -> None:
-    carried = {name: build.closure(build.EXTRAS[name], "3.13").keys() for name in NAMES[:3]}
+def test_no_image_carries_what_it_does_not_use() -> None:
+    carried = {name: wheels.closure(wheels.EXTRAS[name], "3.13").keys() for name in NAMES[:3]}
     assert {"torch", "duckdb", "numpy", "pyomo"}.isdisjoint(carried["operator"])
     assert {"torch", "timm"}.isdisjoint(carried["warehouse"])
     assert {"duckdb", "kubernetes", "pyomo"}.isdisjoint(carried["jobs"])
@@ -68,18 +62,56 @@ def test_no_image_carries_what_it_does_not_use(build: ModuleType) -> None:
     assert {"torch", "timm", "mlflow-skinny"} <= carried["jobs"]
 
 
-def test_torch_and_its_cuda_libraries_are_a_layer_of_their_own(build: ModuleType) -> None:
-    whole = build.closure(build.EXTRAS["jobs"], "3.13")
-    layer = {name for name in whole if build._is_of_torch(name)}
+CODE = {
+    "operator": ("operator/taskonomy_operator",),
+    "jobs": ("jobs/taskonomy_jobs",),
+    "warehouse": (
+        "cli/taskonomyctl",
+        "operator/taskonomy_operator",
+        "warehouse/taskonomy_warehouse",
+    ),
+}
+"""What runs in each image, beside the catalogue."""
+
+
+def imported(folder: Path) -> Iterator[str]:
+    """Yield the packages that a package's code imports, at its top or where they are needed."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from (name.name.partition(".")[0] for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("image", CODE)
+def test_an_image_carries_all_that_its_code_imports(image: str) -> None:
+    """What is imported where it is needed too: a loader without MLflow's client would go on."""
+    folders = [IMAGES.parent / name for name in ("catalogue/taskonomy_catalogue", *CODE[image])]
+    names = {name for folder in folders for name in imported(folder)} - sys.stdlib_module_names
+    ours = {folder.name for folder in folders}
+    distributions = packages_distributions()
+    needed = {canonicalize_name(distributions[name][0]) for name in names - ours}
+    assert needed - {"taskonomy"} <= wheels.closure(wheels.EXTRAS[image], "3.13").keys()
+
+
+def test_torch_and_its_cuda_libraries_are_a_layer_of_their_own() -> None:
+    whole = wheels.closure(wheels.EXTRAS["jobs"], "3.13")
+    layer = {name for name in whole if wheels.is_of_torch(name)}
     assert {"torch", "torchvision"} <= layer
     assert {"timm", "numpy", "mlflow-skinny"}.isdisjoint(layer)
 
 
-def test_versions_are_those_that_constraints_pin(build: ModuleType) -> None:
+def test_versions_are_those_that_constraints_pin() -> None:
     text = (IMAGES.parent / "constraints.txt").read_text()
-    name = build.canonicalize_name
-    pinned = {name(n): v for n, _, v in (line.partition("==") for line in text.split())}
+    pinned = {
+        str(canonicalize_name(n)): v for n, _, v in (line.partition("==") for line in text.split())
+    }
     for image in NAMES[:3]:
-        for each, version in build.closure(build.EXTRAS[image], "3.13").items():
+        for each, version in wheels.closure(wheels.EXTRAS[image], "3.13").items():
             if each in pinned:  # what this environment has beyond it is of another platform
                 assert pinned[each] == version, each
+
+
+def test_pythons_that_a_base_is_made_with_are_told_alike() -> None:
+    assert tuple(build.SUITES) == node_images.BOOTSTRAPPED
