@@ -132,11 +132,12 @@ def _build_command(
 
 
 def _builder(epoch: str, options: Options) -> list[str]:
-    """Return the words that begin a build: without a network, and at one time where it can be."""
-    command = [options.tool, *options.tool_options, "build", "--quiet", "--network", "none"]
-    if options.tool == "buildah":
-        command += ["--layers", "--isolation", "chroot"]
-    return command if options.tool == "docker" else [*command, "--timestamp", epoch]
+    """Return the words that begin a build: without a network and at one time, where it can be."""
+    command = [options.tool, *options.tool_options, "build", "--quiet"]
+    if options.tool == "buildah":  # chroot is the isolation that works in a container too
+        return [*command, "--layers", "--isolation", "chroot", "--timestamp", epoch]
+    command += ["--network", "none"]
+    return [*command, "--timestamp", epoch] if options.tool == "podman" else command
 
 
 def _size(tag: str, options: Options) -> str:
