@@ -3,15 +3,18 @@
     python charts/generate.py            # write
     python charts/generate.py --check    # exit 1 if a file is not what it would be
 
-`values.yaml` is the source of `values.schema.json` and of the tables in `README.md`, the typed spec
-that of `files/crd.yaml`, the operator's table of rights that of `files/rights.yaml`.
+`values.yaml` is the source of `values.schema.json` and of the tables in `README.md`, the typed
+spec that of `files/crd.yaml`, the operator's table of rights that of `files/rights.yaml`,
+`icon.svg` that of the icon in `Chart.yaml`.
 
 In `values.yaml` a key's comment begins with ``# --`` and goes on over the lines below it; a line
 ``# @schema WORDS`` narrows its type: a name from `TYPES`, or a flow mapping of JSON Schema. Maps
 are closed at every level, so that a misspelt key is refused.
 """
 
+import base64
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,6 +60,7 @@ _MOUNT_TOLERATION = _closed(
 TYPES: dict[str, Schema] = {
     "texts": _TEXTS,
     "names": _list(_NAME),
+    "secrets": _list({"anyOf": [_NAME, _closed("name", name=_NAME)]}),
     "words": _list(_TEXT),
     "size": _SIZE,
     "tolerations": _list(_TOLERATION),
@@ -268,11 +272,18 @@ def rights() -> str:
     )
 
 
+def described(text: str) -> str:
+    """Return Chart.yaml with the icon in it: what shows a chart fetches nothing from anywhere."""
+    icon = base64.b64encode((CHART / "icon.svg").read_bytes()).decode()
+    return re.sub(r"(?m)^icon: .*$", f"icon: data:image/svg+xml;base64,{icon}", text)
+
+
 def made() -> dict[Path, str]:
     """Return every file that follows from another, and what it holds."""
     values = read_values((CHART / "values.yaml").read_text(encoding="utf-8"))
-    page = CHART / "README.md"
+    page, card = CHART / "README.md", CHART / "Chart.yaml"
     return {
+        card: described(card.read_text(encoding="utf-8")),
         CHART / "values.schema.json": schema(values),
         CHART / "files" / "crd.yaml": definition(),
         CHART / "files" / "rights.yaml": rights(),

@@ -20,6 +20,10 @@ def test_lint_finds_nothing(values: str) -> None:
     helm.run("lint", "--strict", "--quiet", "--kube-version=1.34.4", str(helm.CHART), *files)
 
 
+def test_the_chart_itself_lacks_nothing_that_is_recommended() -> None:
+    assert "[INFO]" not in helm.run("lint", "--kube-version=1.34.4", str(helm.CHART))
+
+
 def test_what_follows_from_other_files_is_up_to_date() -> None:
     program = Path(helm.CHART.parent / "generate.py")
     done = subprocess.run([sys.executable, str(program), "--check"], capture_output=True, text=True)
@@ -89,6 +93,7 @@ REFUSED = {
     "a grace of none": ("jobs.graceSeconds=0", "graceSeconds"),
     "an effect that is none": ("operator.tolerations[0].effect=Never", "effect"),
     "a privileged port": ("operator.port=80", "port"),
+    "a secret misspelt": ("imagePullSecrets[0].nam=a", "imagePullSecrets"),
     "a name that is too long": (f"fullnameOverride={'a' * 41}", "fullnameOverride"),
 }
 

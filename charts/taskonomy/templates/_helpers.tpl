@@ -8,16 +8,21 @@
 {{- $name := include "taskonomy.name" . }}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" }}
+{{- /* a release's name may have dots, a Service's may not */}}
+{{- $release := .Release.Name | replace "." "-" }}
+{{- ternary $release (printf "%s-%s" $release $name) (contains $name $release) | trunc 40 | trimSuffix "-" }}
 {{- end }}
+{{- end }}
+
+{{/* Where everything is installed. */}}
+{{- define "taskonomy.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
 {{- end }}
 
 {{/* What has no namespace carries it in its name: two releases may share a cluster. */}}
 {{- define "taskonomy.clusterName" -}}
-{{- printf "%s-%s" .Release.Namespace (include "taskonomy.fullname" .) }}
+{{- printf "%s-%s" (include "taskonomy.namespace" .) (include "taskonomy.fullname" .) }}
 {{- end }}
 
 {{/* Labels that a selector of a component's pods uses: (list $ "component"). */}}
@@ -73,6 +78,15 @@ annotations:
 {{- default (index . 0).Values.image.pullPolicy (index . 1).pullPolicy }}
 {{- end }}
 
+{{/* Names of the Secrets that nodes fetch images with, as a JSON list. */}}
+{{- define "taskonomy.pullSecrets" -}}
+{{- $names := list }}
+{{- range .Values.imagePullSecrets }}
+{{- if kindIs "string" . }}{{ $names = append $names . }}{{ else }}{{ $names = append $names .name }}{{ end }}
+{{- end }}
+{{- toJson $names }}
+{{- end }}
+
 {{/* A ServiceAccount's name: (list $ $account "component"). */}}
 {{- define "taskonomy.account" -}}
 {{- $account := index . 1 }}
@@ -85,7 +99,7 @@ annotations:
 
 {{/* Namespaces that Studies live in, as a JSON list: the release's own first. */}}
 {{- define "taskonomy.namespaces" -}}
-{{- prepend .Values.studyNamespaces .Release.Namespace | uniq | toJson }}
+{{- prepend .Values.studyNamespaces (include "taskonomy.namespace" .) | uniq | toJson }}
 {{- end }}
 
 {{/* Fields of a pod that say where it runs and what it may do: (list $ $component). */}}
@@ -96,13 +110,13 @@ enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $of.terminationGracePeriodSeconds }}
 securityContext:
   {{- toYaml $root.Values.podSecurityContext | nindent 2 }}
-{{- with $root.Values.imagePullSecrets }}
+{{- with include "taskonomy.pullSecrets" $root | fromJsonArray }}
 imagePullSecrets:
   {{- range . }}
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- range $field := list "nodeSelector" "tolerations" "affinity" "hostAliases" "dnsConfig" "priorityClassName" "runtimeClassName" }}
+{{- range $field := list "nodeSelector" "tolerations" "affinity" "hostAliases" "dnsConfig" "dnsPolicy" "priorityClassName" "runtimeClassName" }}
 {{- with index $of $field }}
 {{ dict $field . | toYaml }}
 {{- end }}
@@ -156,7 +170,7 @@ topologySpreadConstraints:
 {{- if .Values.mlflow.externalTracking }}
 {{- .Values.mlflow.externalTracking }}
 {{- else if .Values.mlflow.enabled }}
-{{- printf "http://%s-mlflow.%s.svc:%v" (include "taskonomy.fullname" .) .Release.Namespace .Values.mlflow.service.port }}
+{{- printf "http://%s-mlflow.%s.svc:%v" (include "taskonomy.fullname" .) (include "taskonomy.namespace" .) .Values.mlflow.service.port }}
 {{- end }}
 {{- end }}
 
