@@ -96,6 +96,8 @@ def own_wheel(folder: Path) -> Path:
         shutil.copy(TREE / name, copy)
     for name in ("catalogue", "operator", "jobs", "warehouse", "cli"):
         shutil.copytree(TREE / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in copy.rglob("*"):  # who checked it out may have had another umask
+        path.chmod(0o755 if path.is_dir() else 0o644)
     _pip("wheel", "--no-deps", "--wheel-dir", str(out), str(copy))
     (wheel,) = out.glob("*.whl")
     return wheel

@@ -42,6 +42,11 @@ def name_of(image: str) -> str:
     return f"localhost/taskonomy/{image}:{TAG}"
 
 
+def home() -> Path:
+    """Return where images, layers and wheels are kept between runs."""
+    return kubernetes_programs.home() / "images"
+
+
 def archives() -> list[Path]:
     """Return an archive of each image; those of the same sources are built once.
 
@@ -52,14 +57,14 @@ def archives() -> list[Path]:
     """
     if given := os.environ.get("TASKONOMY_TEST_IMAGES"):
         return [Path(given) / f"{name}.tar" for name in NAMES]
-    home = kubernetes_programs.home() / "images"
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp, sources = home / "sources", _sources()
-        made = [home / f"{name}.tar" for name in NAMES]
+        stamp, sources = folder / "sources", _sources()
+        made = [folder / f"{name}.tar" for name in NAMES]
         if not (stamp.exists() and stamp.read_text() == sources and all(p.exists() for p in made)):
-            _build(home)
+            _build(folder)
             stamp.write_text(sources)
     return made
 
@@ -76,15 +81,21 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _build(home: Path) -> None:
-    store = ["--root", str(home / "store"), "--runroot", str(home / "run")]
-    store += ["--storage-driver", "overlay"]
-    command = [sys.executable, str(TREE / "images" / "build.py"), *NAMES, "--tool", "buildah"]
-    command += ["--tool-options", " ".join(store), "--folder", str(home), "--save"]
-    command += ["--base", "bootstrapped", "--python", PYTHON, "--torch", "mounted"]
-    command += ["--prefix", "localhost/", "--version", TAG]
+def _build(folder: Path) -> None:
+    command = [sys.executable, str(TREE / "images" / "build.py"), *NAMES, "--save"]
     # One time for all builds: what did not change is a layer that is there.
-    _run(*command, environment={"SOURCE_DATE_EPOCH": "0"})
+    _run(*command, *options(folder), environment={"SOURCE_DATE_EPOCH": "0"})
+
+
+def options(folder: Path) -> list[str]:
+    """Return the words that have images/build.py build what tests run, all of it in a folder."""
+    store = ["--root", str(folder / "store"), "--runroot", str(folder / "run")]
+    store += ["--storage-driver", "overlay"]
+    return [
+        *("--tool", "buildah", "--tool-options", " ".join(store), "--folder", str(folder)),
+        *("--base", "bootstrapped", "--python", PYTHON, "--torch", "mounted"),
+        *("--prefix", "localhost/", "--version", TAG),
+    ]
 
 
 def _run(*command: str, environment: Mapping[str, str] | None = None) -> None:
