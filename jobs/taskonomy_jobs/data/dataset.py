@@ -36,6 +36,18 @@ LOOKED_AT = 15
 _LOG_DEPTH = (np.log1p(np.arange(65_536)) / np.log(2.0**16)).astype(np.float32)
 """By stored depth: log(1 + v) / log(2^16), in [0, 1]."""
 _INVALID_FROM = {"depth_zbuffer": ZBUFFER_INVALID_FROM, "depth_euclidean": DEPTH_INVALID}
+_VALID_LOG_DEPTH = {
+    domain: np.where(np.arange(65_536) < invalid, _LOG_DEPTH, np.float32(0))
+    for domain, invalid in _INVALID_FROM.items()
+}
+"""The same, and 0 where it is invalid."""
+
+
+class _Last(local):
+    """What each thread decoded last: one example reads an image twice, its mask and its label."""
+
+    def __init__(self) -> None:
+        self.few: deque[tuple[_Key, Array]] = deque(maxlen=RECENT)
 
 
 class DataSet:
@@ -48,7 +60,7 @@ class DataSet:
         self._kept: dict[_Key, Array] = {}
         self._left = int(os.environ.get("TASKONOMY_MEMORY_MIB", MEMORY_MIB)) << 20
         self._lock = Lock()
-        self._last = local()
+        self._last = _Last()
 
     @cached_property
     def side(self) -> int:
@@ -119,9 +131,10 @@ class DataSet:
         return kept
 
     def _recent(self, key: _Key) -> Array | None:
-        """Return what this thread decoded among its last few: one example reads an image twice."""
-        last: deque[tuple[_Key, Array]] = getattr(self._last, "few", deque())
-        return next((values for known, values in last if known == key), None)
+        for known, values in self._last.few:
+            if known == key:
+                return values
+        return None
 
     def depth(self, domain: str, row: int, size: int) -> tuple[Array, Array]:
         """Return a view's depth as the networks learn it.
@@ -131,8 +144,9 @@ class DataSet:
             bool (size, size), where it is valid. Scaled down, it is the mean of the logarithms.
         """
         stored, valid = self.stored(domain, row, size), self.valid(domain, row, size)
-        logarithm = _LOG_DEPTH.take(stored) if stored.dtype == np.uint16 else stored
-        return np.where(valid, logarithm, np.float32(0)), valid
+        if stored.dtype == np.uint16:
+            return _VALID_LOG_DEPTH[domain].take(stored), valid
+        return np.where(valid, stored, np.float32(0)), valid
 
     def valid(self, domain: str, row: int, size: int) -> Array:
         """Return where a view's depth is valid, bool (size, size)."""
@@ -153,9 +167,9 @@ class DataSet:
         return np.where(valid, logs, np.float32(np.nan))
 
     def _keep(self, key: _Key, values: Array) -> None:
-        if not hasattr(self._last, "few"):
-            self._last.few = deque(maxlen=RECENT)
         self._last.few.append((key, values))
+        if values.nbytes > self._left:
+            return
         with self._lock:
             if key not in self._kept and values.nbytes <= self._left:
                 self._kept[key] = values
@@ -164,8 +178,9 @@ class DataSet:
 
 def scaled_colour(stored: Array) -> Array:
     """Return 8-bit values as float32 in [-1, 1], full range."""
-    scaled = np.divide(stored, np.float32(127.5), dtype=np.float32)
-    scaled -= 1
+    scaled = stored.astype(np.float32)
+    scaled /= np.float32(127.5)
+    scaled -= np.float32(1)
     return scaled
 
 

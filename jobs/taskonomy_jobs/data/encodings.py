@@ -146,14 +146,13 @@ def _order_number(source: Source) -> int:
 
 def _response(source: Source, domain: str, largest: float) -> Label:
     """Return the share of full scale as [-1, 1] over [0, largest], clipped."""
-    share = _share(source, domain) / np.float32(largest)
-    return np.minimum(share, 1)[None] * 2 - 1, None
+    response = _signed(source, domain, largest)
+    return np.minimum(response, 1, out=response)[None], None
 
 
 def _blurred(source: Source, domain: str, largest: float) -> Label:
-    share = _share(source, domain) / np.float32(largest)
     across = _blur(source.size)
-    return (across @ (share * 2 - 1) @ across.T)[None], None
+    return (across @ _signed(source, domain, largest) @ across.T)[None], None
 
 
 @lru_cache(maxsize=4)
@@ -163,9 +162,12 @@ def _blur(size: int) -> Array:
     return gaussian_filter1d(one_pixel_each, BLUR * size, axis=0).astype(np.float32)
 
 
-def _share(source: Source, domain: str) -> Array:
-    stored = source.data.stored(domain, source.row, source.size, "response")
-    return stored.astype(np.float32) / np.float32(FULL_SCALE)
+def _signed(source: Source, domain: str, largest: float) -> Array:
+    """Return the share of full scale as [-1, 1] over [0, largest], more where it is larger."""
+    values = source.data.stored(domain, source.row, source.size, "response").astype(np.float32)
+    values *= np.float32(2 / (FULL_SCALE * largest))
+    values -= np.float32(1)
+    return values
 
 
 def _depth(source: Source, domain: str) -> Label:
@@ -180,19 +182,28 @@ def _colour(source: Source, domain: str, channels: int) -> Label:
 
 def _curvature(source: Source) -> Label:
     stored = source.data.stored("principal_curvature", source.row, source.size)[:2]
-    return (stored - CURVATURE_MEAN[:, None, None]) / CURVATURE_STD[:, None, None], None
+    values = stored.astype(np.float32)
+    values -= CURVATURE_MEAN[:, None, None]
+    values /= CURVATURE_STD[:, None, None]
+    return values, None
 
 
 def _segments(source: Source, domain: str) -> Label:
     """Return 300 drawn pixels and their segments; where a mask says so, of valid pixels alone."""
     segments = source.data.stored(domain, source.row, source.size, "ids").reshape(-1)
-    pixels = np.arange(len(segments))
+    pixels, count = None, len(segments)
     if ENCODINGS.get(source.task.id, _UNMASKED).masked and source.mask_domain:
         pixels = np.flatnonzero(source.data.valid(source.mask_domain, source.row, source.size))
-    if not len(pixels):
+        count = len(pixels)
+    if not count:
         raise Unreadable(source.data.index.path(domain, source.row), "has no valid pixel")
-    drawn = source.random.choice(pixels, SAMPLED_PIXELS, replace=len(pixels) < SAMPLED_PIXELS)
-    return np.stack([drawn, segments[drawn]], axis=1).astype(np.int64), None
+    few = count < SAMPLED_PIXELS
+    # Their order means nothing: the loss is of every pair.
+    drawn = source.random.choice(count, SAMPLED_PIXELS, replace=few, shuffle=False)
+    target = np.empty((SAMPLED_PIXELS, 2), np.int64)
+    target[:, 0] = drawn if pixels is None else pixels[drawn]
+    target[:, 1] = segments[target[:, 0]]
+    return target, None
 
 
 def _semantic(source: Source) -> Label:

@@ -1,9 +1,11 @@
 """One file read: an image, a vector or a JSON object, or `Unreadable` with the reason."""
 
 import json
+import struct
 from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
@@ -18,7 +20,16 @@ _DAMAGED = (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombE
 """What Pillow raises for a file that is cut short, corrupt, or no image at all."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MODES: dict[str, str] = {"L": "L", "P": "P", "RGB": "RGB", "RGBA": "RGB", "1": "L"}
+_HEADER = _PNG + b"\0\0\0\rIHDR"
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+_PIXELS_START = 41
+"""Where the first chunk's content begins, if it is the one after the header."""
+_FORMS = {
+    bytes([8, 0, 0, 0, 0]): ("L", "L"),
+    bytes([8, 2, 0, 0, 0]): ("RGB", "RGB"),
+    bytes([16, 0, 0, 0, 0]): ("I;16", "I;16B"),
+}
+"""By bit depth, colours, compression, filter and interlacing: Pillow's mode, and as stored."""
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -59,16 +70,37 @@ def image(path: Path | str, pixels: Pixels, side: int, size: int) -> Array:
     try:
         # Read at once: Pillow asks a file for dozens of small pieces.
         with FileIO(path) as file:
-            content = BytesIO(file.readall())
-        with PngImageFile(content) as opened:  # no search for what else it could be
-            if opened.size != (side, side):
-                raise wrong_size(path, opened.size, side)
-            if pixels == "colour":
-                return _colour(opened, size)
-            values = np.asarray(opened)
+            content = file.readall()
+        opened = _plain(content, side) or PngImageFile(BytesIO(content))
+        if opened.size != (side, side):
+            raise wrong_size(path, opened.size, side)
+        if pixels == "colour":
+            return _colour(opened, size)
+        values = np.asarray(opened)
     except _DAMAGED as error:
         raise Unreadable(path, _reason(error)) from error
     return _ids(values) if pixels == "ids" else _sixteen_bits(values, path)
+
+
+def _plain(content: bytes, side: int) -> Image.Image | None:
+    """Return a small image of the usual form: a header, one chunk of pixels, the end.
+
+    Pillow's own way to find that out takes a sixth of what 64 pixels take to decode. None: the file
+    is otherwise, or something is amiss; Pillow then looks and says what.
+    """
+    length, kind = content[33:37], content[37:_PIXELS_START]
+    stop = _PIXELS_START + int.from_bytes(length, "big")
+    if kind != b"IDAT" or content[stop + 4 :] != _END:
+        return None
+    form = _FORMS.get(content[24:29])
+    if form is None or content[:24] != _HEADER + struct.pack(">II", side, side):
+        return None
+    if content[29:33] != struct.pack(">I", crc32(content[12:29])):
+        return None
+    try:
+        return Image.frombytes(form[0], (side, side), content[_PIXELS_START:stop], "zip", form[1])
+    except (OSError, ValueError):
+        return None
 
 
 def wrong_size(path: Path | str, size: tuple[int, int], side: int) -> Unreadable:

@@ -9,6 +9,8 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator, Philox
+from numpy.random.bit_generator import ISeedSequence
 
 U64 = np.ndarray[Any, np.dtype[np.uint64]]
 
@@ -40,7 +42,26 @@ def words(values: "np.ndarray[Any, Any] | list[int]") -> U64:
     return np.asarray(values).astype(np.uint64)
 
 
-def generator(draw: int, key: int) -> np.random.Generator:
+class _Key(ISeedSequence):
+    """Philox's key, given as a seed: beside `key=` it would ask the system for a seed unused."""
+
+    def __init__(self, draw: int, key: int) -> None:
+        self._words = np.array([draw & _MASK, key & _MASK], np.uint64)
+
+    def generate_state(self, *_: Any) -> Any:
+        """Return the key: two 64-bit words."""
+        return self._words
+
+
+_MASK = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def random_words(draw: int, key: int) -> Philox:
+    """Return the source of the random 64-bit words of one draw of one thing."""
+    seed: Any = _Key(draw, key)  # any ISeedSequence will do; numpy's stubs name but one
+    return Philox(seed)
+
+
+def generator(draw: int, key: int) -> Generator:
     """Return the source of the random choices of one draw of one thing."""
-    seeds = np.array([draw & 0xFFFF_FFFF_FFFF_FFFF, key & 0xFFFF_FFFF_FFFF_FFFF], np.uint64)
-    return np.random.Generator(np.random.Philox(key=seeds))
+    return Generator(random_words(draw, key))

@@ -95,10 +95,11 @@ class ImageExamples(TaskExamples):
 
     def example(self, index: int, draw: int) -> Example:
         """Read one."""
-        source = self._source(index, draw)
-        image = source.image
+        request = self.request
+        image = request.data.rgb(int(self.views[index, 0]), request.size)
+        source = self._source(index, draw, image)
         seen = self._how.see(image, source) if self._how.see else image
-        target, mask = self._label(replace(source, decoded=image))
+        target, mask = self._label(source)
         if self.request.task.output.kind == "vector":
             self._known = self._known or statistics_of(self)
             target = ((target - self._known.mean) / self._known.std).astype(np.float32)
@@ -121,10 +122,9 @@ class ImageExamples(TaskExamples):
         valid = source.data.valid(self.mask_domain, source.row, source.size)
         return valid[None].astype(np.float32)
 
-    def _source(self, index: int, draw: int) -> Source:
-        request = self.request
-        row, key = int(self.views[index, 0]), int(self.ids[index])
-        return Source(request.data, request.task, row, request.size, draw, key, self.mask_domain)
+    def _source(self, index: int, draw: int, decoded: Array | None = None) -> Source:
+        asked, row, key = self.request, int(self.views[index, 0]), int(self.ids[index])
+        return Source(asked.data, asked.task, row, asked.size, draw, key, self.mask_domain, decoded)
 
     def _check(self, target: Array) -> None:
         task = self.request.task
