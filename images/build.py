@@ -3,7 +3,8 @@
 Wheels are collected outside and installed in the images without a network: the closure of what each
 image's extra needs, at the versions of this environment, which constraints.txt pins. Whichever of
 docker, podman and buildah works builds them; with podman and buildah the same tree on the same base
-makes the same image to the byte, as every time in it is that of the last commit.
+makes the same image to the byte, and what two versions share is fetched once: every time in a layer
+is SOURCE_DATE_EPOCH, by default 0, and a label says when the commit was made.
 """
 
 import argparse
@@ -46,8 +47,8 @@ class Options:
 def main() -> None:
     """Build what is asked for; print what each image is called and its size."""
     names, options = _asked()
-    last_commit = said("git", "log", "-1", "--format=%ct", default="0")
-    epoch = os.environ.setdefault("SOURCE_DATE_EPOCH", last_commit)
+    # One time for all: a layer that holds the same is the same, whatever the commit.
+    epoch = os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     options = _with_base(options)
     own = own_wheel(options.folder)
     for name in names:
@@ -116,11 +117,11 @@ def _is_there(image: str, options: Options) -> bool:
 def _build_command(
     name: str, tag: str, context: Path, epoch: str, options: Options
 ) -> Sequence[str]:
-    revision = said("git", "rev-parse", "HEAD", default="unknown")
     arguments = {
         "BASE": options.base,
         "VERSION": options.version,
-        "REVISION": revision,
+        "REVISION": said("git", "rev-parse", "HEAD", default="unknown"),
+        "CREATED": said("git", "log", "-1", "--format=%cI", default=""),
         "SOURCE_DATE_EPOCH": epoch,
         "WHEELS": digest(context / "wheels"),
         "TORCH": digest(context / "torch"),

@@ -58,25 +58,20 @@ def _build(tree: Path, folder: Path) -> None:
         shutil.copytree(there, folder / there.name, copy_function=os.link)
     command = [sys.executable, str(tree / "images" / "build.py"), "operator", "--save"]
     command += node_images.options(folder)
-    built = subprocess.run(
-        command,
-        env=os.environ | {"SOURCE_DATE_EPOCH": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
 
 
 def _content(archive: Path) -> dict[str, Any]:
     """Return the digests of an image's layers, and what it is started with.
 
-    What says from which commit it is left out: an archive is kept while its sources are the same.
+    What says from which commit it is is left out: an archive stays while its sources are the same.
     """
     with tarfile.open(archive) as opened:
         (listed,) = json.loads(_read(opened, "manifest.json"))
         config = json.loads(_read(opened, listed["Config"]))
-    config["config"]["Labels"].pop("org.opencontainers.image.revision")
+    for label in ("revision", "created"):
+        config["config"]["Labels"].pop(f"org.opencontainers.image.{label}")
     return {
         "layers": config["rootfs"]["diff_ids"],
         "started": config["config"],

@@ -11,7 +11,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -83,8 +82,7 @@ def _sources() -> str:
 
 def _build(folder: Path) -> None:
     command = [sys.executable, str(TREE / "images" / "build.py"), *NAMES, "--save"]
-    # One time for all builds: what did not change is a layer that is there.
-    _run(*command, *options(folder), environment={"SOURCE_DATE_EPOCH": "0"})
+    _run(*command, *options(folder))
 
 
 def options(folder: Path) -> list[str]:
@@ -98,9 +96,8 @@ def options(folder: Path) -> list[str]:
     ]
 
 
-def _run(*command: str, environment: Mapping[str, str] | None = None) -> None:
-    whole = os.environ | (environment or {})
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=whole)
+def _run(*command: str) -> None:
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RuntimeError(f"{' '.join(command[:4])} …: {ran.stdout}{ran.stderr}")
 
