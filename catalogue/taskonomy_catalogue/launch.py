@@ -161,6 +161,8 @@ class ReplayLaunch(CommandLine):
     """Where trials leave their folders."""
     tracking: str = Field(min_length=1)
     """MLflow tracking URI."""
+    leave: Literal["", "yes"] = ""
+    """yes: what is left is no failure, as somebody comes by again."""
 
 
 # --- trials files ------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Replay the journals under an artifact root.
 
     Returns:
-        0, or 75 if some are left.
+        0, or 75 if some are left and that is not what was asked for.
     """
     launch = ReplayLaunch.parse(words)
     try:
@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return Exit.BAD_TRIAL
     if done.sent or done.left:
         sys.stderr.write(f"tracking: {done.sent} runs caught up, {done.left} left for later\n")
-    return Exit.TRY_AGAIN if done.left else Exit.DONE
+    return Exit.TRY_AGAIN if done.left and not launch.leave else Exit.DONE
 
 
 if __name__ == "__main__":
