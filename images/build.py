@@ -170,7 +170,12 @@ def _found_tool() -> str:
 
 
 def _works(tool: str) -> bool:
-    return ran(tool, "info").returncode == 0
+    """Return whether a builder can build here: docker's needs its daemon, and BuildKit."""
+    if ran(tool, "info").returncode:
+        return False
+    version = said(tool, "version", "--format", "{{.Client.Version}}", default="0")
+    has_own = tool != "docker" or int(version.partition(".")[0]) < 23  # from then on a plugin
+    return has_own or ran(tool, "buildx", "version").returncode == 0
 
 
 def _asked() -> tuple[list[str], Options]:
