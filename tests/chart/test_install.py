@@ -78,7 +78,7 @@ def _check_notes(told: str) -> None:
     commands = [line.strip() for line in lines if line.startswith("       ")]
     assert commands == [
         f"kubectl -n {SPACE} rollout status deployment/{FULL}-operator && "
-        f"helm -n {SPACE} test demo --logs",
+        f"helm -n {SPACE} test demo",
         f"taskonomyctl submit -f study.yaml -n {SPACE} --wait",
         f"kubectl -n {SPACE} port-forward service/{FULL}-mlflow 5000",
     ]
