@@ -2,7 +2,8 @@
 
 `parse_study` reads a document into a `Study`; `Study.sources` and `Study.targets` say who takes
 part once the roles are applied. The parts of the spec, each field with its meaning and the paper's
-value as its default (Zamir et al., CVPR 2018), stand in `study_tasks` and `study_parts`.
+value as its default (Zamir et al., CVPR 2018), stand in `study_tasks`, `study_parts` and
+`study_training`.
 
 Three kinds of rule, each where it can be checked: a field's own (its type), cross-field rules (a
 part's `rules`; the custom resource states the same ones in CEL), and rules that need the task
@@ -31,11 +32,11 @@ from taskonomy_catalogue.study_parts import (
     PriorityClass,
     Resources,
     Taxonomy,
-    Training,
     TrainingStage,
     Transfers,
 )
 from taskonomy_catalogue.study_tasks import Tasks
+from taskonomy_catalogue.study_training import Training
 from taskonomy_catalogue.tasks import Task, TaskDictionary, load_dictionary, paper_dictionary
 
 API_VERSION = "taskonomy.dev/v1alpha1"
@@ -197,6 +198,7 @@ class StudySpec(SpecModel):
 
     def _rules_of_dictionary(self) -> Iterator[Problem]:
         yield from self._named_in_batch_sizes()
+        yield from self._adversary_has_a_task()
         unreachable = list(self._orders_have_sources())
         yield from unreachable or self._few_enough()
 
@@ -212,6 +214,13 @@ class StudySpec(SpecModel):
                 for problem in self.tasks.unknown(name, f"{field}.{name}")
             ]
             yield from wrong or self.tasks.given_twice(given, field)
+
+    def _adversary_has_a_task(self) -> Iterator[Problem]:
+        """Dictionary rule: an adversary is asked for where some network predicts an image."""
+        asked = self.training.task_specific.adversarial
+        if asked and not any(task.predicts_image for task in self.tasks.chosen):
+            reason = "no task of this study predicts an image; remove it"
+            yield Problem("training.taskSpecific.adversarial", reason)
 
     def _orders_have_sources(self) -> Iterator[Problem]:
         """Dictionary rule: every target has as many sources to combine as the highest order."""

@@ -1,8 +1,9 @@
 """The parts of a Study's spec: what each field means, its bounds, and the paper's value as default.
 
-First the words that fields are made of, then one class per part: the data, the networks, their
-training, the transfers, what pods ask for, the taxonomies. Types are simple on purpose: the custom
-resource's structural schema is made from them, and bounded lengths keep its CEL rules cheap.
+First the words that fields are made of, then one class per part: the data, the networks, the
+transfers, what pods ask for, the taxonomies (`study_training` has how networks are trained). Types
+are simple on purpose: the custom resource's structural schema is made from them, and bounded
+lengths keep its CEL rules cheap.
 """
 
 from collections.abc import Iterator
@@ -26,8 +27,6 @@ Kind = Literal["task-specific", "scratch", "transfer"]
 MAX_NAME = 49
 """A child Job is called <study>-<10 hex digits of the digest>, the pods of several nodes append
 -<index>, and all that ends at 63."""
-MAX_SEEDS = 16
-"""Most repetitions of a stage."""
 
 PAPER_POOL = {2: 5, 3: 5, 4: 6}
 """Best first-order sources that the paper combines, by order; from 5 on, as many as the order
@@ -71,15 +70,10 @@ Place = Annotated[str, Field(strict=True, pattern=_PLACE, min_length=1, max_leng
 OptionalPlace = Annotated[str, Field(strict=True, pattern=_PLACE_OR_NONE, max_length=1024)]
 Cpu = Annotated[str, Field(strict=True, pattern=_CPU, max_length=10)]
 Memory = Annotated[str, Field(strict=True, pattern=_MEMORY, max_length=24)]
-Decay = Annotated[float, Field(strict=True, ge=0, le=1)]
-DecayStep = Annotated[int, Field(strict=True, ge=0, le=100_000_000)]
 Weight = Annotated[float, Field(strict=True, ge=0, le=1e9)]
 Weights = Annotated[dict[str, Weight], Field(max_length=MAX_TASKS)]
-BatchSize = Annotated[int, Field(strict=True, ge=1, le=65_536)]
-BatchSizes = Annotated[dict[str, BatchSize], Field(max_length=MAX_TASKS)]
 Order = Annotated[int, Field(strict=True, ge=1, le=MAX_TASKS)]
 Orders = Annotated[tuple[Order, ...], Field(max_length=MAX_TASKS)]
-Seed = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Texts = Annotated[dict[str, str], Field(max_length=64)]
 Flag = Annotated[bool, Field(strict=True)]
 
@@ -141,92 +135,6 @@ class Model(SpecModel):
     """Decoder of every network: the paper's, or one for a laptop."""
     image_size: Annotated[int, Field(strict=True, ge=32, le=1024, multiple_of=16)] = 256
     """Side of the square input in pixels; the representation is a sixteenth of it."""
-
-
-class EarlyStopping(SpecModel):
-    """When training ends before its time."""
-
-    patience: Annotated[int, Field(strict=True, ge=0, le=1_000)] = 0
-    """Validations in a row without a better loss after which training ends; 0: never, as in the
-    paper."""
-
-
-class StageTraining(SpecModel):
-    """How one kind of network is trained: Adam, its rate lowered in steps."""
-
-    steps: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] | None = None
-    """Optimiser steps to train for; give this or `epochs`."""
-    epochs: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = None
-    """Passes over the training images; 30 if neither this nor `steps` is given."""
-    batch_size: BatchSize = 32
-    """Examples in one step, over all processes."""
-    batch_sizes: BatchSizes = Field(default={})
-    """Batch sizes of single targets, by task name."""
-    learning_rate: Annotated[float, Field(strict=True, gt=0, le=10)] = 1e-4
-    """Adam's learning rate at the first step."""
-    weight_decay: Decay = 1e-5
-    """Weight of the L2 penalty."""
-    lr_decay_step: DecayStep = 5_000
-    """Every so many steps the learning rate is multiplied by `lrDecayFactor`; 0: never."""
-    lr_decay_factor: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.1
-    """What the learning rate is multiplied by."""
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)] = (0,)
-    """Seeds, one trial each: more than one gives error bars."""
-    early_stopping: EarlyStopping = EarlyStopping()
-    """When training ends before its time."""
-
-    def rules(self) -> Iterator[Problem]:
-        """Yield the rules within a stage: one length, seeds told apart."""
-        if self.steps is not None and self.epochs is not None:
-            yield Problem("steps", "give steps or epochs, not both; remove one")
-        if len(set(self.seeds)) < len(self.seeds):
-            yield Problem("seeds", "a seed is given twice; the same trial runs once, so remove it")
-
-    def length(self) -> tuple[int | None, int | None]:
-        """Return (steps, epochs), exactly one of them set; 30 epochs unless given."""
-        return (self.steps, None) if self.steps is not None else (None, self.epochs or 30)
-
-
-class TaskSpecificTraining(StageTraining):
-    """How task-specific networks are trained."""
-
-    batch_sizes: BatchSizes = Field(default={"egomotion": 8, "pose-nonfixated": 8})
-    """Batch sizes of single tasks, by task name; the paper's for triplets and unfixated pairs."""
-    weight_decay: Decay = 2e-6
-    """Weight of the L2 penalty."""
-    lr_decay_step: DecayStep = 80_000
-    """Every so many steps the learning rate is multiplied by `lrDecayFactor`; 0: never."""
-
-
-class TransferTraining(StageTraining):
-    """How transfer networks are trained; their encoders are frozen.
-
-    With several task-specific seeds, transfers start from the encoders of the first.
-    """
-
-    higher_order_weight_decay: Decay = 1e-6
-    """Weight of the L2 penalty of transfers from two sources or more."""
-
-
-class Training(SpecModel):
-    """How long and how each kind of network is trained; the defaults are the paper's."""
-
-    task_specific: TaskSpecificTraining = TaskSpecificTraining()
-    """Task-specific networks, on the train split."""
-    scratch: StageTraining = StageTraining()
-    """The baseline: a target from scratch, on the images that transfers see."""
-    transfer: TransferTraining = TransferTraining()
-    """Transfers of every order."""
-
-    def of(self, kind: Kind) -> StageTraining:
-        """Return how networks of a kind are trained."""
-        if kind == "task-specific":
-            return self.task_specific
-        return self.scratch if kind == "scratch" else self.transfer
-
-    def weight_decay(self, kind: Kind, order: int) -> float:
-        """Return the weight of the L2 penalty for a network that reads `order` encoders."""
-        return self.transfer.higher_order_weight_decay if order > 1 else self.of(kind).weight_decay
 
 
 class Transfers(SpecModel):

@@ -123,6 +123,11 @@ class Task(BaseModel):
         """Whether it has a network of its own; random projections, without a loss, never do."""
         return self.loss != "none"
 
+    @property
+    def predicts_image(self) -> bool:
+        """Whether its network returns an image, which an adversary can look at."""
+        return self.is_trained and self.output.kind == "image"
+
     def name(self, style: NameStyle) -> str:
         """Return the task's name in a style; a task with no published name keeps its id."""
         if style == "published":

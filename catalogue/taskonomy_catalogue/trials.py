@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from taskonomy_catalogue.errors import SettingRefused, did_you_mean
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.study_parts import Kind, Model, Stage, Transfers
+from taskonomy_catalogue.study_training import Adversarial
 from taskonomy_catalogue.tasks import Loss, Output, Task, TaskId
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -321,11 +322,19 @@ class Trial(Content):
     """What it learns from."""
     seed: int = Field(ge=0)
     """Of initial weights, order of images and noise."""
+    adversarial: Adversarial | None = None
+    """The adversary it is trained against; absent: none."""
+    flip: Literal[True] | None = None
+    """Whether training examples are mirrored at random; absent: never."""
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if (self.kind == "transfer") != bool(self.encoders):
             raise ValueError("a transfer has at least one source, no other trial has any")
+        if self.kind != "task-specific" and (self.adversarial or self.flip):
+            raise ValueError("only a task-specific network has an adversary or mirrored examples")
+        if self.adversarial and self.target.output.kind != "image":
+            raise ValueError("only a network that predicts an image has an adversary")
         if len(set(self.sources)) < len(self.sources):
             raise ValueError("a source is given twice")
         return self
@@ -413,7 +422,17 @@ def _trial(
         optimiser=_optimiser(study, kind, target, order=len(encoders)),
         data=_data(study, kind),
         seed=seed,
+        **(_options(study, target) if kind == "task-specific" else {}),
     )
+
+
+def _options(study: Study, target: Task) -> dict[str, Any]:
+    """Return what a task-specific network is trained with beyond what every network is."""
+    training = study.spec.training.task_specific
+    return {
+        "adversarial": training.adversarial if target.predicts_image else None,
+        "flip": training.augment.flip or None,
+    }
 
 
 def _optimiser(study: Study, kind: Kind, target: Task, order: int) -> Optimiser:

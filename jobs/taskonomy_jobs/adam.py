@@ -49,6 +49,13 @@ class Adam:
             maximize=False,
         )
 
+    def gradients(self) -> list[Tensor]:
+        """Return the gradient of every parameter; zeros where nothing flowed."""
+        for parameter in self.parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+
     def forget_gradients(self) -> None:
         """Drop the gradients."""
         for parameter in self.parameters:

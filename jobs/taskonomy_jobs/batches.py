@@ -19,6 +19,7 @@ from taskonomy_catalogue.launch import SkippedImages, emit
 from taskonomy_catalogue.trials import TrialTask
 from taskonomy_jobs.custom import plugin
 from taskonomy_jobs.data.examples import Example, Examples
+from taskonomy_jobs.data.mirroring import Mirror, is_mirrored
 from taskonomy_jobs.data.skips import Skips, Unreadable
 from taskonomy_jobs.sampling import Slots
 
@@ -88,7 +89,14 @@ class Shelf:
     """Examples of one task and part; what need not be decoded twice is kept, up to a size."""
 
     def __init__(
-        self, examples: Examples, skips: Skips, *, images: bool, fixed: bool, memory: Memory
+        self,
+        examples: Examples,
+        skips: Skips,
+        *,
+        images: bool,
+        fixed: bool,
+        memory: Memory,
+        mirror: Mirror | None = None,
     ) -> None:
         """Hand out examples.
 
@@ -98,9 +106,10 @@ class Shelf:
             images: whether anybody looks at the images; else only targets are kept.
             fixed: whether every draw of an example is the same (`is_fixed`).
             memory: what may be kept.
+            mirror: mirrors an example, as half of the draws ask; None: none is mirrored.
         """
         self.examples, self.skips, self.images, self._fixed = examples, skips, images, fixed
-        self._memory = memory
+        self._memory, self._mirror = memory, mirror
         self._kept: dict[int, Example] = {}
 
     def __len__(self) -> int:
@@ -112,7 +121,10 @@ class Shelf:
         Raises:
             Unreadable: a file of it is damaged.
         """
-        draw = EVALUATION_DRAW if self._fixed else draw
+        example = self._unmirrored(index, EVALUATION_DRAW if self._fixed else draw)
+        return self._mirror(example) if self._mirror and is_mirrored(draw) else example
+
+    def _unmirrored(self, index: int, draw: int) -> Example:
         kept = self._kept.get(index) if draw == EVALUATION_DRAW else None
         return kept or self.whole(index, draw)
 
@@ -140,7 +152,7 @@ class Shelf:
 
 
 def is_fixed(task: TrialTask, *, images: bool) -> bool:
-    """Return whether an example is the same at every draw, so that decoding it once is enough.
+    """Return whether an example is decoded to the same at every draw, so that once is enough.
 
     Args:
         task: what is learnt.

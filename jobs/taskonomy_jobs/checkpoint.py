@@ -43,6 +43,8 @@ class Checkpoint:
     """Parameters and buffers."""
     optimiser: dict[str, Any]
     """Adam's moments and counts."""
+    adversary: dict[str, Any] = field(default_factory=dict)
+    """The discriminator's parameters, optimiser and curve; empty where there is none."""
     best: State = field(default_factory=dict)
     """Weights of the best validation so far; empty where training never stops early."""
     best_loss: float = float("inf")

@@ -8,8 +8,8 @@ and classes). For anything else a package offers a `TaskPlugin` under the entry 
     [project.entry-points."taskonomy.tasks"]
     affordances = "my_package.affordances:plugin"
 
-Data asks a plugin for labels (`domains`, `decode`), training for its loss (`loss`); what a plugin
-leaves out is done as for any other task of that output kind.
+Data asks a plugin for labels (`domains`, `decode`, `mirror`), training for its loss (`loss`); what
+a plugin leaves out is done as for any other task of that output kind.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,6 +50,9 @@ class TaskPlugin:
     """Reads a label; None: as the output kind implies."""
     loss: Loss | None = None
     """The training loss per example; None: the one that the task names."""
+    mirror: Callable[[Array], Array] | None = None
+    """From a label, before it is standardised, to the label of the images flipped left to right;
+    None: as the output kind implies, and with a `decode` of one's own there is none."""
 
 
 NO_PLUGIN = TaskPlugin()

@@ -10,9 +10,10 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -97,18 +98,30 @@ class TrialFolder:
         )
         self._write_table(LOSSES_FILE, table)
 
-    def write_curve(self, losses: NDArray[np.float64], validated: dict[int, float]) -> None:
-        """Write `curve.parquet`: the training loss of every step, validation where it was taken."""
+    def write_curve(
+        self,
+        losses: NDArray[np.float64],
+        validated: dict[int, float],
+        further: Mapping[str, Sequence[float]] = MappingProxyType({}),
+    ) -> None:
+        """Write `curve.parquet`, a row a step.
+
+        Args:
+            losses: the training loss of every step.
+            validated: validation losses by steps taken.
+            further: more columns; one that is shorter is of the last steps.
+        """
         steps = np.arange(1, len(losses) + 1)
         validation = [validated.get(int(step)) for step in steps]
-        table = pa.table(
-            {
-                "step": pa.array(steps, pa.int64()),
-                "loss": pa.array(losses, pa.float64()),
-                "validation_loss": pa.array(validation, pa.float64()),
-            }
-        )
-        self._write_table(CURVE_FILE, table)
+        columns = {
+            "step": pa.array(steps, pa.int64()),
+            "loss": pa.array(losses, pa.float64()),
+            "validation_loss": pa.array(validation, pa.float64()),
+        }
+        for name, values in further.items():
+            before = [None] * (len(steps) - len(values))
+            columns[name] = pa.array([*before, *values], pa.float64())
+        self._write_table(CURVE_FILE, pa.table(columns))
 
     def finish(self, result: Result) -> None:
         """Write `result.json`: the trial is done, and what it could go on from is not needed."""

@@ -17,6 +17,7 @@ from taskonomy_catalogue.trials import SourceEncoder, Trial, TrialData, TrialTas
 from taskonomy_jobs.batches import Batch, Feed, Shelf, is_fixed
 from taskonomy_jobs.checkpoint import read_weights
 from taskonomy_jobs.data.examples import Examples, Part, Statistics, open_examples, statistics
+from taskonomy_jobs.data.mirroring import Mirror, mirror_of
 from taskonomy_jobs.data.skips import Skips
 from taskonomy_jobs.evaluation import spread
 from taskonomy_jobs.folders import WEIGHTS_FILE
@@ -71,12 +72,15 @@ def open_lesson(trials: Sequence[Trial], job: Job) -> Lesson:
         NotFound: the data set, its split or all files of the target are missing.
         NotYet: the weights of a source are.
         TooManyUnreadable: too much of the data set is damaged.
+        SettingRefused: examples are to be mirrored whose labels cannot be.
         Stopped: the job was told to stop meanwhile.
     """
     first = trials[0]
     size = first.model.image_size
     known = statistics(_opened(job, first.data, first.target, size, "train"))
-    train, val, test = _shelves(job, first.data, first.target, size, first.kind != "transfer")
+    mirror = mirror_of(first.target, known) if first.flip else None
+    images = first.kind != "transfer"
+    train, val, test = _shelves(job, first.data, first.target, size, images, mirror)
     sight: Sight = _images
     normalisation: Normalisation = _none
     if first.kind == "transfer":
@@ -107,13 +111,22 @@ def _lesson(
 # --- examples ----------------------------------------------------------------------------------
 
 
-def _shelves(job: Job, data: TrialData, target: TrialTask, size: int, images: bool) -> Shelves:
+def _shelves(
+    job: Job,
+    data: TrialData,
+    target: TrialTask,
+    size: int,
+    images: bool,
+    mirror: Mirror | None = None,
+) -> Shelves:
+    """Open the three parts; the training examples may be mirrored, no other is."""
     parts: tuple[Part, Part, Part] = ("train", "val", "test")
     opened = [_opened(job, data, target, size, part) for part in parts]
     skips = Skips(sum(map(len, opened)))
     fixed = is_fixed(target, images=images)
     train, val, test = (
-        Shelf(examples, skips, images=images, fixed=fixed, memory=job.memory) for examples in opened
+        Shelf(examples, skips, images=images, fixed=fixed, memory=job.memory, mirror=of_part)
+        for examples, of_part in zip(opened, (mirror, None, None), strict=True)
     )
     return train, val, test
 

@@ -20,8 +20,9 @@ A user's task with a loss of its own (`custom.TaskPlugin`) is trained with it an
 Normals are compared as their field does (Fouhey, Gupta and Hebert, Data-Driven 3D Primitives, ICCV
 2013): the length of a predicted normal means nothing, and three channels' errors are no angle.
 
-Adversarial terms, which the paper adds to pixel losses, are left out, so that a loss means the same
-for every network. A clipped error is no use for comparing: beyond the clip all networks tie. An
+Adversarial terms, which the paper adds to pixel losses, are no part of either, so that a loss means
+the same for every network; `adversary` adds one to what a network is trained on, where a study asks
+for it. A clipped error is no use for comparing: beyond the clip all networks tie. An
 embedding has no label to be near to; whether it tells segments apart on the very same pixel pairs
 of an image is what every network can be asked.
 

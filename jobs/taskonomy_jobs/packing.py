@@ -7,6 +7,7 @@ it were alone, to the bit; `Stacked` (`stacking`) computes small networks as one
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -66,21 +67,20 @@ class OneByOne:
         """Teach every student (`Way`)."""
         losses = self._accumulated(students, batch, offset)
         gradients = [student.gradients() for student in students]
-        self._gang.add_up([*losses, *(gradient for of in gradients for gradient in of)])
-        norms = [torch.nn.utils.get_total_norm(of) for of in gradients]
-        figures = torch.stack([*losses, *norms]).tolist()  # one wait for the GPU
+        self._gang.add_up([*losses, *(one for of in gradients for part in of for one in part)])
+        norms = [torch.stack([torch.nn.utils.get_total_norm(p) for p in of]) for of in gradients]
+        figures = iter(torch.cat([*losses, *norms]).tolist())  # one wait for the GPU
+        each = [list(islice(figures, len(part))) for part in (*losses, *norms)]
         examples = [] if batch is None else batch.ids.tolist()
-        for student, loss, norm in zip(
-            students, figures[: len(students)], figures[len(students) :], strict=True
-        ):
-            student.learn(loss, norm, examples)
+        for number, student in enumerate(students):
+            student.learn(each[number], each[len(students) + number], examples)
 
     def _accumulated(
         self, students: Sequence[Student], batch: Batch | None, offset: int
     ) -> list[Tensor]:
-        """Return every student's share of the loss; their gradients are accumulated."""
+        """Return every student's share of its losses; their gradients are accumulated."""
         if batch is None:
-            return [torch.zeros((), device=student.device) for student in students]
+            return [student.no_losses() for student in students]
         seen = self._inputs(batch)  # once for all: several students read the same source
         return [self._of_parts(student, batch, seen, offset) for student in students]
 
@@ -92,7 +92,7 @@ class OneByOne:
                     self._of_part(student, batch, seen, slice(start, start + size), offset)
                     for start in range(0, len(batch), size)
                 ]
-                return torch.stack(losses).sum()
+                return torch.stack(losses).sum(0)
             except torch.OutOfMemoryError:
                 if size == 1:
                     raise

@@ -94,9 +94,12 @@ class Reporter:
     def _draw_curve(self, student: Student) -> None:
         every = max(1, student.steps // POINTS)
         if student.failure is None and (student.step % every == 0 or student.step == 1):
-            loss = float(np.mean(student.curve[-every:]))
+            curves = {"train_loss": student.curve[-every:]}
+            if student.opponent:
+                curves |= student.opponent.curves(every)
+            figures = {name: float(np.mean(values)) for name, values in curves.items() if values}
             rate = learning_rate(student.trial.optimiser, student.step - 1)
-            self.run(student).metrics(student.step, train_loss=loss, learning_rate=rate)
+            self.run(student).metrics(student.step, **figures, learning_rate=rate)
 
     def _progressed(self, student: Student, steps_per_second: float) -> None:
         if student.failure is None:

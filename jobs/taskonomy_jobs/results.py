@@ -21,7 +21,8 @@ def leave_network(student: Student) -> None:
     folder = student.folder
     weights = Weights(student.network.state_dict(), student.statistics.to_dict())
     write_weights(folder.weights, weights, folder.digest)
-    folder.write_curve(np.array(student.curve, np.float64), student.validated)
+    further = student.adversary.curves() if student.adversary else {}
+    folder.write_curve(np.array(student.curve, np.float64), student.validated, further)
 
 
 def leave_result(

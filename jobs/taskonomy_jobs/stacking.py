@@ -20,7 +20,8 @@ from taskonomy_jobs.distributed import Gang
 from taskonomy_jobs.losses import training_loss
 from taskonomy_jobs.model.layers import KeyedDropout
 from taskonomy_jobs.packing import OneByOne
-from taskonomy_jobs.students import IMAGES, Inputs, Student, mixed_precision
+from taskonomy_jobs.precision import mixed_precision
+from taskonomy_jobs.students import IMAGES, Inputs, Student
 
 
 class Stacked:
@@ -39,29 +40,29 @@ class Stacked:
 
     def step(self, students: Sequence[Student], batch: Batch | None, offset: int) -> None:
         """Teach every student."""
-        if len(students) < 2 or not all(can_be_stacked(student.network) for student in students):
+        if len(students) < 2 or not all(map(_can_be_stacked, students)):
             self._otherwise.step(students, batch, offset)
             return
         if self._stack is None or self._stack.students != list(students):
             self._stack = _Stack(students)
         losses = self._stack.accumulate(batch, self._inputs(batch) if batch else {})
-        gradients = self._stack.gradients()
+        gradients = self._stack.optimiser.gradients()
         self._gang.add_up([losses, *gradients])
         norms = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).sqrt()
         figures = torch.stack([losses, norms], dim=1).tolist()  # one wait for the GPU
         self._stack.learn(figures, [] if batch is None else batch.ids.tolist())
 
 
-def can_be_stacked(network: nn.Module) -> bool:
-    """Return whether a network computes the same beside others as alone.
+def _can_be_stacked(student: Student) -> bool:
+    """Return whether a student's network computes the same beside others as alone.
 
     Batch norm keeps running statistics and keyed dropout draws from a generator: neither can be
-    mapped over.
+    mapped over. An adversary learns beside its own network alone.
     """
-    return not any(
+    return student.adversary is None and not any(
         isinstance(module, nn.modules.batchnorm._BatchNorm)
         or (isinstance(module, KeyedDropout) and module.share > 0)
-        for module in network.modules()
+        for module in student.network.modules()
     )
 
 
@@ -82,14 +83,14 @@ class _Stack:
         }
         first = students[0]
         stacked = list(self._parameters.values())
-        self._optimiser = Adam(stacked, first.trial.optimiser.weight_decay)
-        self._optimiser.steps = first.optimiser.steps
+        self.optimiser = Adam(stacked, first.trial.optimiser.weight_decay)
+        self.optimiser.steps = first.optimiser.steps
         for place in range(len(stacked)):
             self._take_over(place)
 
     def _take_over(self, place: int) -> None:
         """Make a parameter of every student, and what its optimiser knows of it, views."""
-        whole, optimisers = self._optimiser, [s.optimiser for s in self.students]
+        whole, optimisers = self.optimiser, [s.optimiser for s in self.students]
         whole.means[place] = torch.stack([of.means[place] for of in optimisers])
         whole.squares[place] = torch.stack([of.squares[place] for of in optimisers])
         for row, of in enumerate(optimisers):
@@ -125,22 +126,15 @@ class _Stack:
     ) -> Any:
         return functional_call(self._network, (parameters, buffers), (seen,))
 
-    def gradients(self) -> list[Tensor]:
-        """Return the gradient of every stacked parameter, (m, …); zeros where nothing flowed."""
-        for parameter in self._parameters.values():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        return [p.grad for p in self._parameters.values() if p.grad is not None]
-
     def learn(self, figures: Sequence[Sequence[float]], examples: Sequence[int]) -> None:
         """Take an optimiser step; students whose figures are not finite fail.
 
         What a failed student's slice becomes touches no other's, and the next step is stacked anew
         without it.
         """
-        self._optimiser.step(self.students[0].learning_rate)
-        self._optimiser.forget_gradients()
+        self.optimiser.step(self.students[0].learning_rate)
+        self.optimiser.forget_gradients()
         for student, (loss, norm) in zip(self.students, figures, strict=True):
-            student.optimiser.steps = self._optimiser.steps
+            student.optimiser.steps = self.optimiser.steps
             if student.is_sound(loss, norm, examples):
                 student.advance(loss)

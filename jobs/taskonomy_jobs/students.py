@@ -2,14 +2,13 @@
 
 A `Student` is one trial. Several that see the same examples at the same time make a pack
 (`packing`); each has its own weights, optimiser, best validation, early stopping and failure, so
-that what comes of it is what would have come of it alone.
+that what comes of it is what would have come of it alone. One whose trial asks for it has an
+adversary (`adversary`), which learns in the same steps.
 """
 
 import math
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +17,7 @@ from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_catalogue.launch import Exit
 from taskonomy_catalogue.trials import Optimiser, Trial
 from taskonomy_jobs.adam import Adam
+from taskonomy_jobs.adversary import Adversary
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.checkpoint import Checkpoint, State
 from taskonomy_jobs.data.examples import Statistics
@@ -25,6 +25,7 @@ from taskonomy_jobs.folders import TrialFolder
 from taskonomy_jobs.losses import comparison_loss, training_loss
 from taskonomy_jobs.model.layers import key_dropout
 from taskonomy_jobs.model.networks import create_network
+from taskonomy_jobs.precision import mixed_precision
 from taskonomy_jobs.sampling import key
 
 Inputs = dict[str, Tensor]
@@ -54,8 +55,9 @@ class Student:
         self.folder, self.trial, self.statistics = folder, trial, statistics
         self.device, self.steps = device, steps
         self.network = create_network(trial).to(device).to(memory_format=torch.channels_last)
-        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
-        self.optimiser = Adam(self.parameters, trial.optimiser.weight_decay)
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimiser = Adam(parameters, trial.optimiser.weight_decay)
+        self.adversary = Adversary(trial, device) if trial.adversarial else None
         self.step = 0
         self.curve: list[float] = []
         self.validated: dict[int, float] = {}
@@ -81,6 +83,12 @@ class Student:
         """Whether another step is to be taken."""
         return not (self.failure or self.stopped_early or self.step >= self.steps)
 
+    @property
+    def opponent(self) -> Adversary | None:
+        """The adversary, if it takes part in the next step."""
+        there = self.adversary is not None and self.step >= self.adversary.from_step
+        return self.adversary if there else None
+
     # --- a step ---------------------------------------------------------------------------------
 
     def predict(self, inputs: Inputs) -> Tensor:
@@ -100,44 +108,71 @@ class Student:
             draw: key of the dropout of this part.
 
         Returns:
-            This part's share of the batch's mean loss, a scalar.
+            This part's share of the batch's mean losses: the training loss, (1,), and where the
+            adversary takes part its term and the discriminator's loss, (3,).
         """
         key_dropout(self.network, draw)
+        prediction = self.predict(inputs)
         losses = training_loss(
-            self.trial.target, self.predict(inputs), batch.target, batch.mask, self.statistics
+            self.trial.target, prediction, batch.target, batch.mask, self.statistics
         )
-        loss = losses.sum() / total
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+        figures = objective = (losses.sum() / total).reshape(1)
+        if opponent := self.opponent:
+            opposed = opponent.accumulate(batch, inputs[IMAGES], prediction, total)
+            objective = figures + opponent.weight * opposed[:1]
+            figures = torch.cat([figures, opposed])
+        objective.backward()  # type: ignore[no-untyped-call]
+        return figures.detach()
 
-    def gradients(self) -> list[Tensor]:
-        """Return the gradient of every parameter; zeros where nothing flowed."""
-        for parameter in self.parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+    def no_losses(self) -> Tensor:
+        """Return what `accumulate` does of no example: zeros."""
+        return torch.zeros(3 if self.opponent else 1, device=self.device)
 
-    def learn(self, loss: float, norm: float, examples: Sequence[int]) -> None:
+    def gradients(self) -> list[list[Tensor]]:
+        """Return the network's gradients and, where it takes part, the discriminator's."""
+        opponent = self.opponent
+        own = self.optimiser.gradients()
+        return [own, opponent.optimiser.gradients()] if opponent else [own]
+
+    def learn(
+        self, losses: Sequence[float], norms: Sequence[float], examples: Sequence[int]
+    ) -> None:
         """Take an optimiser step with the accumulated gradients, or fail if they are no numbers.
 
         Args:
-            loss: the batch's mean loss.
-            norm: of its gradient.
+            losses: the batch's mean losses, as `accumulate` returns them.
+            norms: of each of `gradients`.
             examples: ids of the batch, for the message.
         """
-        if not self.is_sound(loss, norm, examples):
+        opponent = self.opponent
+        if opponent and not self._is_opponent_sound(losses, norms[1], examples):
+            return
+        if not self.is_sound(losses[0], norms[0], examples):
             return
         self.optimiser.step(self.learning_rate)
+        if opponent:
+            opponent.learn(self.learning_rate, losses[1:])
         self.forget()
-        self.advance(loss)
+        self.advance(losses[0])
 
     def is_sound(self, loss: float, norm: float, examples: Sequence[int]) -> bool:
         """Return whether loss and gradient are numbers; else the student fails."""
-        if not math.isfinite(loss):
-            self.fail("the training loss is not finite", examples)
-        elif not math.isfinite(norm):
-            self.fail("the gradient is not finite", examples)
-        return self.failure is None
+        return self._are_finite({"the training loss": loss, "the gradient": norm}, examples)
+
+    def _is_opponent_sound(
+        self, losses: Sequence[float], norm: float, examples: Sequence[int]
+    ) -> bool:
+        """Return whether all that the adversary adds are numbers, if the training loss is one."""
+        names = ("the training loss", "the adversarial term", "the discriminator's loss")
+        figures = dict(zip(names, losses, strict=True)) | {"the discriminator's gradient": norm}
+        return self._are_finite(figures, examples)
+
+    def _are_finite(self, figures: Mapping[str, float], examples: Sequence[int]) -> bool:
+        for name, figure in figures.items():
+            if not math.isfinite(figure):
+                self.fail(f"{name} is not finite", examples)
+                return False
+        return True
 
     def advance(self, loss: float) -> None:
         """Note a step that was taken."""
@@ -152,6 +187,8 @@ class Student:
     def forget(self) -> None:
         """Drop the accumulated gradients."""
         self.optimiser.forget_gradients()
+        if self.adversary:
+            self.adversary.optimiser.forget_gradients()
 
     def fail(self, what: str, examples: Sequence[int]) -> None:
         """Take no further part: a figure at the present step is not finite."""
@@ -210,6 +247,7 @@ class Student:
             step=self.step,
             network=self.network.state_dict(),
             optimiser=self.optimiser.state_dict(),
+            adversary=self.adversary.state_dict() if self.adversary else {},
             best=self.best,
             best_loss=self.best_loss,
             stale=self.stale,
@@ -223,6 +261,8 @@ class Student:
         """Stand where a checkpoint stands."""
         self.network.load_state_dict(checkpoint.network)
         self.optimiser.load_state_dict(checkpoint.optimiser)
+        if self.adversary:
+            self.adversary.load_state_dict(checkpoint.adversary)
         self.best = {name: tensor.to(self.device) for name, tensor in checkpoint.best.items()}
         self.best_loss, self.stale = checkpoint.best_loss, checkpoint.stale
         self.step, self.curve = checkpoint.step, checkpoint.curve.tolist()
@@ -241,13 +281,3 @@ def learning_rate(optimiser: Optimiser, step: int) -> float:
 def dropout_key(trial: Trial, step: int, slot: int) -> int:
     """Return the key of a step's dropout for the part of the batch that begins at a slot."""
     return key(trial.seed, step, slot)
-
-
-def mixed_precision(device: torch.device) -> Any:
-    """Return the context a network computes in: bfloat16 on a GPU that has it.
-
-    bfloat16 has float32's range and needs no loss scaling; GPUs without it keep to float32.
-    """
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
-        return torch.autocast("cuda", torch.bfloat16)
-    return nullcontext()

@@ -105,7 +105,16 @@ def _plain(field: str, *, optional: bool) -> Rule:
 
 SPEC_RULES: dict[str, tuple[Rule, ...]] = {
     "StageTraining": _TRAINING,
-    "TaskSpecificTraining": _TRAINING,
+    "TaskSpecificTraining": (
+        *_TRAINING,
+        Rule(
+            "!has(self.steps) || !has(self.adversarial) || self.adversarial.fromStep < self.steps",
+            ".adversarial.fromStep",
+            "the term is added once training has ended; lower it, or remove adversarial",
+            '"the term is added from step %d on and training ends after %d; lower it, or remove '
+            'adversarial".format([self.adversarial.fromStep, self.steps])',
+        ),
+    ),
     "TransferTraining": _TRAINING,
     "Transfers": (
         Rule(

@@ -123,9 +123,14 @@ class World:
         return Job(launch, settings or Settings(), gang, StopSignal(), tracker)
 
 
+OPTIONS = ("adversarial", "augment")
+"""What of a stage's training only task-specific networks have."""
+
+
 def make_study(**training: Any) -> Study:
     """A study of small networks: five steps of four images unless told otherwise."""
-    each = {"steps": 5, "batchSize": 4, "learningRate": 1e-3} | training
+    own = {"steps": 5, "batchSize": 4, "learningRate": 1e-3} | training
+    each = {name: value for name, value in own.items() if name not in OPTIONS}
     tasks = ["depth", "normals", "denoising", "scene-classes", "random"]
     return parse_study(
         {
@@ -137,7 +142,7 @@ def make_study(**training: Any) -> Study:
                 "model": {"encoder": "resnet-tiny", "decoder": "tiny", "imageSize": SIDE},
                 "tasks": {"subset": tasks},
                 "transfers": {"orders": [1, 2], "candidates": "exhaustive"},
-                "training": {"taskSpecific": each, "scratch": each, "transfer": each},
+                "training": {"taskSpecific": own, "scratch": each, "transfer": each},
             },
         },
         origin="small",

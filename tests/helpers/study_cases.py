@@ -113,6 +113,26 @@ OF_ONE_FIELD = {
         "spec.training.scratch.earlyStopping.patience",
         "greater than or equal to 0",
     ),
+    "an adversary that weighs nothing": Bad(
+        {"spec.training.taskSpecific.adversarial.weight": 0},
+        "spec.training.taskSpecific.adversarial.weight",
+        "greater than 0",
+    ),
+    "an adversary of the scratch baseline": Bad(
+        {"spec.training.scratch.adversarial": {}},
+        "spec.training.scratch.adversarial",
+        "unknown field",
+    ),
+    "flips of transfers": Bad(
+        {"spec.training.transfer.augment": {"flip": True}},
+        "spec.training.transfer.augment",
+        "unknown field",
+    ),
+    "flip as text": Bad(
+        {"spec.training.taskSpecific.augment.flip": "yes"},
+        "spec.training.taskSpecific.augment.flip",
+        "true or false",
+    ),
     "training is null": Bad({"spec.training": None}, "spec.training", "leave the line out"),
     "order zero": Bad({"spec.transfers.orders": [0, 1]}, "spec.transfers.orders[0]", "greater"),
     "order as text": Bad({"spec.transfers.orders": ["1"]}, "spec.transfers.orders[0]", "quotes"),
@@ -193,6 +213,14 @@ BETWEEN_FIELDS = {
     ),
     "a seed twice": Bad(
         {"spec.training.scratch.seeds": [1, 2, 1]}, "spec.training.scratch.seeds", "twice"
+    ),
+    "an adversary after the end": Bad(
+        {
+            "spec.training.taskSpecific.steps": 500,
+            "spec.training.taskSpecific.adversarial": {"weight": 0.01},
+        },
+        "spec.training.taskSpecific.adversarial.fromStep",
+        "ends after 500; lower it",
     ),
     "fewest nodes above most": Bad(
         {"spec.resources.firstOrder.nodes": {"min": 3, "max": 2}},
@@ -291,6 +319,15 @@ OF_THE_DICTIONARY = {
         {"spec.tasks.targetOnly": ["random"]}, "spec.tasks", "'random' has no loss"
     ),
     "random as both": Bad({"spec.tasks.both": ["random"]}, "spec.tasks", "never trained"),
+    "an adversary and no image": Bad(
+        {
+            "spec.tasks.subset": ["vanishing-points", "room-layout"],
+            "spec.transfers.orders": [1],
+            "spec.training.taskSpecific.adversarial": {},
+        },
+        "spec.training.taskSpecific.adversarial",
+        "no task of this study predicts an image",
+    ),
     "own task named as one of the paper's": Bad(
         {"spec.tasks.custom": [OWN_TASK | {"id": "normals"}]}, "spec.tasks.custom", "two tasks"
     ),

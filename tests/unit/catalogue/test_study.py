@@ -23,7 +23,8 @@ from study_cases import (
 from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.refusals import Problem, StudyRefused
 from taskonomy_catalogue.study import Study, StudySpec, dictionary_beside, parse_study
-from taskonomy_catalogue.study_parts import MEANINGS, StageTraining, Transfers
+from taskonomy_catalogue.study_parts import MEANINGS, Transfers
+from taskonomy_catalogue.study_training import StageTraining
 from taskonomy_catalogue.tasks import TaskDictionary, paper_dictionary
 
 

@@ -361,6 +361,54 @@ def test_the_digest_of_a_trial_is_pinned() -> None:
     assert digest(Trial.model_validate(TRIAL)) == GOLDEN
 
 
+PINNED = "4cde9182b1f99f01e59d6edb12c1ef8dce1ea7435d3a8df8c7dda3fbb4e80463"
+
+
+def test_the_digests_of_a_study_without_options_are_pinned() -> None:
+    """What was trained before there was an adversary, or flips, is not trained again."""
+    plain = [digest(trial) for trial in enumerate_trials(study())]
+    assert hashlib.sha256("\n".join(plain).encode()).hexdigest() == PINNED
+    off = study(training={"taskSpecific": {"augment": {"flip": False}}})
+    assert [digest(trial) for trial in enumerate_trials(off)] == plain
+
+
+def test_an_adversary_is_part_of_the_trials_that_predict_images() -> None:
+    asked = study(training={"taskSpecific": {"adversarial": {"fromStep": 7}}})
+    found = {t.target.id: t.adversarial for t in task_specific_trials(asked)}
+    images = {task.id for task in asked.dictionary() if task.output.kind == "image"}
+    assert len(images) == 12
+    assert {task for task, adversary in found.items() if adversary} == images
+    adversary = found["normals"]
+    assert adversary is not None
+    assert (adversary.weight, adversary.from_step) == (0.004, 7)
+    assert not any(trial.adversarial for trial in scratch_trials(asked))
+    assert not any(trial.adversarial for trial in transfer_trials(asked, 1))
+
+
+def test_mirrored_examples_are_part_of_every_task_specific_trial() -> None:
+    asked = study(training={"taskSpecific": {"augment": {"flip": True}}})
+    assert all(trial.flip for trial in task_specific_trials(asked))
+    assert not any(trial.flip for trial in scratch_trials(asked))
+    assert not any(trial.flip for trial in transfer_trials(asked, 1))
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"kind": "scratch", "adversarial": {}}, "only a task-specific network"),
+        ({"kind": "scratch", "flip": True}, "only a task-specific network"),
+        (
+            {"kind": "task-specific", "adversarial": {}, "target.output.kind": "embedding"},
+            "predicts an image",
+        ),
+    ],
+)
+def test_options_go_with_networks_that_have_them(changes: dict[str, object], word: str) -> None:
+    content = changed("target.output.kind", changes.pop("target.output.kind", "image"))
+    with pytest.raises(ValidationError, match=word):
+        Trial.model_validate(content | {"encoders": []} | changes)
+
+
 def test_the_canonical_json_is_the_documented_one() -> None:
     text = canonical_json(Trial.model_validate(TRIAL))
     plain = json.dumps(TRIAL, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -467,6 +515,7 @@ def test_the_changes_above_reach_every_field_of_a_trial() -> None:
     assert leaves(TRIAL) - other_entries - {"kind"} == set(CHANGES)
     declared = Trial.model_validate(TRIAL).model_dump(mode="json")
     absent = {"optimiser.steps", "encoders.0.initial_seed", "target.comparison"}
+    absent |= {"adversarial", "flip"}
     assert leaves(declared) - leaves(TRIAL) == absent
 
 

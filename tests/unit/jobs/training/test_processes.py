@@ -133,8 +133,12 @@ def losses(runs: Runs, root: str, trial: Trial) -> Any:
     return pq.read_table(runs.folder / root / digest(trial) / "losses.parquet").to_pylist()
 
 
+OPTIONS = {"adversarial": {"weight": 0.1, "fromStep": 3}, "augment": {"flip": True}}
+"""An adversary after some steps without, and mirrored examples."""
+
+
 def test_killed_at_random_steps_and_resumed_is_bitwise_never_killed(runs: Runs) -> None:
-    trial = a_trial(steps=24, earlyStopping={"patience": 9})
+    trial = a_trial(steps=24, earlyStopping={"patience": 9}, **OPTIONS)
     assert done(runs.start([trial], "whole")) == 0
     often = {"TASKONOMY_CHECKPOINT_SECONDS": "0.1", "SMALL_WORLD_PAUSE": "0.03"}
     drawn = random.Random()
@@ -173,11 +177,16 @@ def test_a_second_process_at_the_same_trial_leaves_it_alone(runs: Runs) -> None:
 
 
 def test_two_workers_learn_what_one_does(runs: Runs) -> None:
-    trial = a_trial(steps=8)
+    trial = a_trial(steps=8, **OPTIONS)
     assert done(runs.start([trial], "one")) == 0
     assert done(runs.start([trial], "two", torchrun=["--standalone", "--nproc-per-node=2"])) == 0
-    for one, two in zip(curve(runs, "one", trial), curve(runs, "two", trial), strict=True):
-        assert two["loss"] == pytest.approx(one["loss"], rel=1e-4)
+    for name, steps in (("loss", 8), ("adversarial_loss", 5), ("discriminator_loss", 5)):
+        one, two = (
+            [row[name] for row in curve(runs, root, trial) if row[name] is not None]
+            for root in ("one", "two")
+        )
+        assert len(one) == steps
+        assert two == pytest.approx(one, rel=1e-4)
     for one, two in zip(losses(runs, "one", trial), losses(runs, "two", trial), strict=True):
         assert two["image_id"] == one["image_id"]
         assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
