@@ -43,10 +43,17 @@ class LastWords(BaseModel):
     """Places in the trials file of those that have their result, as ranges: ``0-3,5``."""
     failed: Mapping[str, FailedTrial] = Field(default={})
     """Why others have none, by place; under ``job`` what ended the whole job."""
+    steps: int = 0
+    """Steps that its trials without a result have saved, all together, as far as it got to know:
+    whether one pod brought the job further than the one before."""
 
     @classmethod
     def of(
-        cls, trials: Sequence[str], finished: set[str], failed: Mapping[str, FailedTrial]
+        cls,
+        trials: Sequence[str],
+        finished: set[str],
+        failed: Mapping[str, FailedTrial],
+        steps: int = 0,
     ) -> Self:
         """Return the last words of a job.
 
@@ -54,11 +61,17 @@ class LastWords(BaseModel):
             trials: digests in the order of the trials file.
             finished: those that have their result.
             failed: why others have none, by digest; under "" what ended the whole job.
+            steps: steps that the others have saved, all together.
         """
         places = {name: str(place) for place, name in enumerate(trials)} | {"": WHOLE_JOB}
         done = IndexRanges(place for place, name in enumerate(trials) if name in finished)
         why = {places[name]: failure for name, failure in failed.items() if name in places}
-        return cls(finished=str(done), failed=why)
+        return cls(finished=str(done), failed=why, steps=steps)
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """How far the job is, to compare: trials finished, then steps saved of the others."""
+        return len(self._finished_places()), self.steps
 
     def text(self) -> str:
         """Return it as JSON of at most `MOST_BYTES` bytes: reasons are shortened until it fits."""
@@ -67,10 +80,10 @@ class LastWords(BaseModel):
                 place: FailedTrial(code=each.code, reason=each.reason[:length])
                 for place, each in self.failed.items()
             }
-            text = LastWords(finished=self.finished, failed=cut).model_dump_json()
+            text = self.model_copy(update={"failed": cut}).model_dump_json()
             if len(text.encode()) <= MOST_BYTES:
                 return text
-        return LastWords(finished=self.finished).model_dump_json()[:MOST_BYTES]
+        return self.model_copy(update={"failed": {}}).model_dump_json()[:MOST_BYTES]
 
     def by_digest(self, trials: Sequence[str]) -> tuple[set[str], dict[str, FailedTrial]]:
         """Return which trials finished and why others failed, the whole job's under "".
@@ -78,13 +91,15 @@ class LastWords(BaseModel):
         Args:
             trials: digests in the order of the trials file; places beyond it are passed over.
         """
-        try:
-            ranges = IndexRanges.parse(self.finished)
-        except ValueError:
-            ranges = IndexRanges()
-        finished = {trials[place] for place in ranges if place < len(trials)}
+        finished = {trials[place] for place in self._finished_places() if place < len(trials)}
         names = {str(place): name for place, name in enumerate(trials)} | {WHOLE_JOB: ""}
         return finished, {names[p]: each for p, each in self.failed.items() if p in names}
+
+    def _finished_places(self) -> IndexRanges:
+        try:
+            return IndexRanges.parse(self.finished)
+        except ValueError:
+            return IndexRanges()
 
 
 def parse_last_words(message: str) -> LastWords | None:

@@ -16,7 +16,7 @@ from taskonomy_catalogue.study import API_VERSION, KIND, Study, parse_study
 from taskonomy_operator.costs import TRAINING
 from taskonomy_operator.lookup import short_name
 from taskonomy_operator.observe import observe
-from taskonomy_operator.plan import Node
+from taskonomy_operator.plan_parts import Node
 from taskonomy_operator.study_folder import StudyFolder, submitted
 from taskonomyctl.options import Command
 from taskonomyctl.output import say

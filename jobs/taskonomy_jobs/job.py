@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_catalogue.last_words import FailedTrial
-from taskonomy_catalogue.launch import Event, Exit, Failed, Launch, emit, local_path
+from taskonomy_catalogue.launch import (
+    Event,
+    Exit,
+    Failed,
+    Launch,
+    Saved,
+    Started,
+    emit,
+    local_path,
+)
 from taskonomy_jobs.batches import Memory
 from taskonomy_jobs.distributed import Gang
 from taskonomy_jobs.settings import Settings
@@ -76,6 +85,8 @@ class Job:
     """What decoded examples may take."""
     failed: dict[str, FailedTrial] = field(default_factory=dict)
     """Why trials have no result, by digest, as far as it was said."""
+    saved: dict[str, int] = field(default_factory=dict)
+    """The step that a trial's checkpoint stands at, by digest, as far as it was said."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "memory", Memory(self.settings.label_memory))
@@ -94,6 +105,8 @@ class Job:
         """Write an event, for all workers once."""
         if isinstance(event, Failed):
             self.failed[event.trial] = FailedTrial(code=event.code, reason=event.reason)
+        if isinstance(event, Started | Saved):
+            self.saved[event.trial] = event.step
         if self.gang.is_first:
             emit(event)
 

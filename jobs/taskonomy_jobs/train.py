@@ -115,7 +115,9 @@ def last_words(job: Job) -> Iterator[None]:
 def _last_words(job: Job) -> LastWords:
     folders = [TrialFolder(job.artifacts, trial) for trial in read_trials(job.launch.trials)]
     finished = {folder.digest for folder in folders if folder.is_done}
-    return LastWords.of([folder.digest for folder in folders], finished, job.failed)
+    names = [folder.digest for folder in folders]
+    steps = sum(step for name, step in job.saved.items() if name not in finished)
+    return LastWords.of(names, finished, job.failed, steps)
 
 
 # --- whose turn it is --------------------------------------------------------------------------

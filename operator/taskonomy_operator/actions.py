@@ -17,6 +17,8 @@ from taskonomy_operator.job_end import PodEnd, last_pod_end
 from taskonomy_operator.job_record import JobRecord, job_record
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.names import ranking_name
+from taskonomy_operator.no_progress import FailedPod, failed_pod
+from taskonomy_operator.paging import pages
 from taskonomy_operator.publish_ranking import ranking_of, read_config_map
 from taskonomy_operator.study_status import StudyStatus
 
@@ -25,6 +27,8 @@ log = logging.getLogger(__name__)
 Wanted = TypeVar("Wanted")
 Made = TypeVar("Made")
 
+FAILED = "status.phase=Failed"
+"""Field selector of pods."""
 DELETED_AT_ONCE = 50
 """Jobs that one request deletes: its selector names each and ends up in a URL."""
 
@@ -100,6 +104,20 @@ class Actions:
         except Refused as error:
             log.warning("pods cannot be asked how they ended: %s", error)
             return PodEnd()
+
+    def failed_pods(self, owner: Owner) -> list[FailedPod]:
+        """Return what is to be known of a study's pods that failed and are still there.
+
+        None where pods may not be listed.
+        """
+        path = f"/api/v1/namespaces/{owner.namespace}/pods"
+        of = f"{constants.STUDY_UID}={owner.uid}"
+        try:
+            found = pages(self._cluster, path, labelSelector=of, fieldSelector=FAILED)
+            return [kept for pod in found if (kept := failed_pod(pod))]
+        except Refused as error:
+            log.warning("pods cannot be asked how they ended: %s", error)
+            return []
 
     def ranking(self, owner: Owner) -> RankingFile:
         """Return the ranking that was published for a study; empty: none was.

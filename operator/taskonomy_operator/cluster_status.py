@@ -5,15 +5,17 @@ only differs in its ETA is not worth a write (`is_worth_writing`).
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from taskonomy_operator.asked import PLAN_STAGES, PlanStage
+from taskonomy_operator.job_record import JobRecord
 from taskonomy_operator.ledger import Page
 from taskonomy_operator.memory import Memory
 from taskonomy_operator.names import ranking_name
-from taskonomy_operator.plan import Node, State
+from taskonomy_operator.plan_parts import Node, State
 from taskonomy_operator.study_status import (
     MAX_FAILURES,
     MAX_MESSAGE,
@@ -52,13 +54,15 @@ def status_of(memory: Memory, now: float, trouble: Trouble | None = None) -> Stu
         trouble: what keeps Jobs from being made, if anything does.
     """
     when = datetime.fromtimestamp(int(now), UTC)
-    stages = tuple(sorted((*_stages(memory, now), *_left_out(memory)), key=_place))
     is_over = memory.plan.is_over() and not memory.wants_ranking and not memory.live
+    start = memory.status.start_time or (None if memory.study.spec.suspend else when)
+    told = _stages(memory, has_begun=start is not None)
+    stages = tuple(sorted((*told, *_left_out(memory)), key=_place))
     total = _sum(stages)
     return StudyStatus(
         observed_generation=memory.generation,
         stage=_stage(stages, is_over),
-        start_time=memory.status.start_time or when,
+        start_time=start,
         completion_time=(memory.status.completion_time or when) if is_over else None,
         trials=total,
         stages=stages,
@@ -71,13 +75,26 @@ def status_of(memory: Memory, now: float, trouble: Trouble | None = None) -> Stu
     )
 
 
-def refused_status(status: StudyStatus, generation: int, why: str, now: float) -> StudyStatus:
-    """Return the status of a study that cannot be read as one: nothing is started for it."""
+def refused_status(
+    status: StudyStatus, generation: int, why: str, now: float, stopping: int | None = None
+) -> StudyStatus:
+    """Return the status of a study that cannot be read as one: nothing is started for it.
+
+    Args:
+        status: the one before.
+        generation: of the spec.
+        why: what is wrong with it.
+        now: seconds since 1970.
+        stopping: its Jobs that are left, as it is suspended; None: it is not.
+    """
     when = datetime.fromtimestamp(int(now), UTC)
-    kept = [each for each in status.conditions if each.type not in ("Accepted", "Progressing")]
+    new = ("Accepted", "Progressing", "Suspended")
+    kept = [each for each in status.conditions if each.type not in new]
+    suspended = _suspended(stopping)
     said = [
         _condition(status, generation, when, "Accepted", False, "Refused", why),
         _condition(status, generation, when, "Progressing", False, "Refused", "nothing is started"),
+        _condition(status, generation, when, "Suspended", *suspended),
     ]
     return status.model_copy(
         update={"observed_generation": generation, "conditions": (*said, *kept)}
@@ -107,15 +124,18 @@ def _settled(stage: StageStatus) -> StageStatus:
 # --- counts ------------------------------------------------------------------------------------
 
 
-def _stages(memory: Memory, now: float) -> Iterator[StageStatus]:
+def _stages(memory: Memory, *, has_begun: bool) -> Iterator[StageStatus]:
+    """Yield the stages that are asked for.
+
+    Before a study has begun its spec may change, and with it what numbers mean: none are told.
+    """
     running, queued = _live_trials(memory)
-    seconds = memory.gpu_seconds(now)
+    seconds = memory.gpu_seconds()
     counts = memory.plan.counts()
     for stage in PLAN_STAGES:
         if stage not in counts:
             continue
         states: Counter[State] = counts[stage]
-        page = memory.ledger.page(stage)
         under_way = running[stage] + queued[stage]
         settled = states["done"] + states["failed"] + states["blocked"]
         total = sum(states.values())
@@ -128,11 +148,23 @@ def _stages(memory: Memory, now: float) -> Iterator[StageStatus]:
             failed=states["failed"],
             blocked=states["blocked"],
             waiting=max(0, total - settled - under_way),
-            done_indexes=page.done.text(MAX_RANGES),
-            failed_indexes=page.failed.text(MAX_RANGES),
-            tried=_tried(page),
             gpu_hours=round(seconds.get(stage, 0.0) / 3600, 4),
+            **(_indexes(memory, stage) if has_begun else {}),
         )
+
+
+def _indexes(memory: Memory, name: PlanStage) -> dict[str, Any]:
+    """Return which trials of a stage are settled, what cannot be read yet among it."""
+    page, unread = memory.ledger.page(name), memory.unread.get(name)
+    if unread is not None:
+        page = page.with_told(unread)
+    told = {
+        "done_indexes": page.done.text(MAX_RANGES),
+        "failed_indexes": page.failed.text(MAX_RANGES),
+    }
+    is_whole = len(str(page.done)) <= MAX_RANGES and len(str(page.failed)) <= MAX_RANGES
+    checksum = page.checksum if is_whole else ""  # what was cut off is not in the text to check
+    return told | {"checksum": checksum, "tried": _tried(page)}
 
 
 def _left_out(memory: Memory) -> Iterator[StageStatus]:
@@ -151,10 +183,8 @@ def _left_out(memory: Memory) -> Iterator[StageStatus]:
             total=len(page.done) + len(page.failed),
             done=len(page.done),
             failed=len(page.failed),
-            done_indexes=page.done.text(MAX_RANGES),
-            failed_indexes=page.failed.text(MAX_RANGES),
-            tried=_tried(page),
             gpu_hours=stage.gpu_hours,
+            **_indexes(memory, stage.name),
         )
 
 
@@ -194,14 +224,9 @@ def _stage(stages: tuple[StageStatus, ...], is_over: bool) -> str:
 
 
 def _failures(memory: Memory) -> Iterator[Failure]:
-    """Yield the trials that were given up, then those that wait for them."""
-    states = memory.plan.counts().values()
-    if not any(each["failed"] or each["blocked"] for each in states):
-        return
-    for state in ("failed", "blocked"):
-        for node in memory.plan.nodes():
-            if node.state == state:
-                yield _failure(memory, node)
+    """Yield the first trials that were given up, then the first that wait for them."""
+    for node in memory.plan.lost(MAX_FAILURES):
+        yield _failure(memory, node)
     if memory.plan.ranking_attempts.verdict(memory.study.spec.retries) == "never":
         why = f"its sources could not be ranked: {memory.plan.ranking_attempts.why()}"
         for target, number in memory.plan.unranked().items():
@@ -256,13 +281,8 @@ def _conditions(
 
     yield so("Accepted", True, "Valid", f"{total.total:,} trials are needed, as far as known")
     yield so("Progressing", *_progress(memory, total, is_over, now, trouble))
-    is_suspended = memory.study.spec.suspend
-    if is_suspended and memory.live:
-        yield so("Suspended", False, "Stopping", f"{len(memory.live)} Jobs save and stop")
-    elif is_suspended:
-        yield so("Suspended", True, "Asked", "no Job runs; set spec.suspend to false to go on")
-    else:
-        yield so("Suspended", False, "NotAsked", "")
+    stopping = len(memory.live) if memory.study.spec.suspend else None
+    yield so("Suspended", *_suspended(stopping))
     missing = total.failed + total.blocked
     if missing:
         words = f"{total.failed} trials failed for good and {total.blocked} wait for them; "
@@ -280,15 +300,35 @@ def _progress(
         return False, "Completed", "nothing is left to train"
     if memory.study.spec.suspend:
         return False, "Suspended", "spec.suspend is true: nothing starts"
-    if memory.is_spent(now):
+    if memory.is_spent():
         hours = memory.study.spec.gpu_hours
         words = f"spec.gpuHours ({hours:g}) is used up: nothing more starts; raise it to go on"
         return False, "GpuHoursUsed", words
     if trouble is not None:
         return bool(memory.live), trouble.reason, trouble.message
+    if hanging := memory.hanging(now):
+        return bool(memory.live), "JobInTheWay", _in_the_way(hanging)
     if any(live.job.kind == "ranking" for live in memory.live.values()):
         return True, "Ranking", "sources are being ranked, for the transfers of higher orders"
     return True, "Training", f"{total.running} trials run, {total.queued} wait for a node or queue"
+
+
+def _suspended(stopping: int | None) -> tuple[bool, str, str]:
+    if stopping is None:
+        return False, "NotAsked", ""
+    if stopping:
+        return False, "Stopping", f"{stopping} Jobs save and stop"
+    return True, "Asked", "no Job runs; set spec.suspend to false to go on"
+
+
+def _in_the_way(hanging: Sequence[JobRecord]) -> str:
+    first = hanging[0]
+    since = datetime.fromtimestamp(first.leaving_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    rest = f" (and {len(hanging) - 1} more)" if hanging[1:] else ""
+    return (
+        f"failed trials are tried again once their Job is gone; {first.name}{rest} is being "
+        f"deleted since {since}: a pod of it does not end"
+    )
 
 
 def _condition(

@@ -24,6 +24,7 @@ from taskonomy_operator.reconcile import Reconciler
 from taskonomy_operator.rights import missing
 from taskonomy_operator.settings import Settings
 from taskonomy_operator.structured_logs import about
+from taskonomy_operator.surroundings import Surroundings
 from taskonomy_operator.work_queue import WorkQueue
 
 log = logging.getLogger(__name__)
@@ -52,12 +53,14 @@ class Controller:
         self._creators = ThreadPoolExecutor(CREATORS, thread_name_prefix="make")
         self._events = EventRecorder(cluster)
         self._reconciler = Reconciler(
-            seen=self._copies,
-            actions=Actions(cluster.only_while(lambda: self._lease.is_held), self._creators),
-            installation=installation,
-            events=self._events,
-            metrics=self._metrics,
-            rhythm=settings.rhythm,
+            Surroundings(
+                seen=self._copies,
+                actions=Actions(cluster.only_while(lambda: self._lease.is_held), self._creators),
+                installation=installation,
+                events=self._events,
+                metrics=self._metrics,
+                rhythm=settings.rhythm,
+            )
         )
         self._leads = threading.Event()
         self._elector: threading.Thread | None = None

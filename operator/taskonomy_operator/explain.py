@@ -128,6 +128,7 @@ _NEXT = {
     "GpuHoursUsed": "raise spec.gpuHours and submit again",
     "QuotaExceeded": "`kubectl describe quota` shows what is used; end something or raise it",
     "JobsRefused": "the controller tries again; what refuses its Jobs says why in these words",
+    "JobInTheWay": "`taskonomyctl why` one of its trials names the pod that does not end",
     "NameTaken": "remove or rename what has the name, or give the study another",
 }
 

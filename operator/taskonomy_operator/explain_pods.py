@@ -4,12 +4,12 @@ Of several pods of a gang the one that is worst off is told of, as the others wa
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from taskonomy_catalogue.last_words import parse_last_words
-from taskonomy_operator.constants import DISRUPTION_TARGET, QUEUE_NAME
+from taskonomy_operator.constants import DISRUPTION_TARGET, INDEX, QUEUE_NAME
 from taskonomy_operator.log_tail import Standing
 from taskonomy_operator.queueing import is_admitted
 from taskonomy_operator.retries import Attempts, End
@@ -19,6 +19,8 @@ Object = dict[str, Any]
 
 IMAGE_TROUBLE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 """Why a container waits whose image the node cannot get."""
+OVERDUE = 60.0
+"""Seconds past its grace after which a pod that was told to end is said not to."""
 MAKING_TROUBLE = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 """Why one waits that the node cannot make or start."""
 VOLUME_TROUBLE = {"FailedMount", "FailedAttachVolume"}
@@ -78,6 +80,8 @@ def explain_pods(facts: JobFacts) -> Answer:
         return _waits_in_queue(facts)
     pod = told_of(facts.pods)
     over = _condition(facts.job, "Failed") or _condition(facts.job, "FailureTarget")
+    if over and "deletionTimestamp" in facts.job["metadata"]:
+        return _makes_room(facts)
     if pod is None:
         return _job_failed(facts, over) if over else _has_no_pod(facts)
     for judge in (_is_leaving, _is_unscheduled, _is_stuck, _runs, _ended_well):
@@ -156,28 +160,73 @@ def _has_no_pod(facts: JobFacts) -> Answer:
     return Answer(reason="PodToCome", sentence=f"its Job {facts.name} has no pod yet, after {age}")
 
 
-# --- a pod -------------------------------------------------------------------------------------
+# --- what is told to end -----------------------------------------------------------------------
+
+
+def _makes_room(facts: JobFacts) -> Answer:
+    """Tell of a Job that failed: its trial is tried again, and it has to go first."""
+    late = min(filter(_is_told_to_end, facts.pods), key=_should_end, default=None)
+    if late is not None and (hung := _hangs(facts, late)):
+        return replace(
+            hung, sentence=f"waits until its earlier Job {facts.name} is gone: {hung.sentence}"
+        )
+    since = facts.now - _time(facts.job["metadata"]["deletionTimestamp"])
+    held = facts.job["metadata"].get("finalizers") or []
+    by = f"; its finalizers are {', '.join(held)}" if held and not facts.pods else ""
+    return Answer(
+        reason="Ending",
+        sentence=f"waits until its earlier Job {facts.name} is gone, which is being deleted since "
+        f"{duration(since.total_seconds())}{by}",
+    )
+
+
+def _hangs(facts: JobFacts, pod: Object) -> Answer | None:
+    """Tell of a pod that was told to end, and has not in the time it was given."""
+    late = (facts.now - _should_end(pod)).total_seconds()
+    if late < OVERDUE:
+        return None
+    name, node = pod["metadata"]["name"], pod["spec"].get("nodeName", "its node")
+    return Answer(
+        reason="Hangs",
+        sentence=f"its pod {name} on {node} should have ended {duration(late)} ago and has not",
+        next=f"whoever runs the cluster looks at {node}; if that is down for good, `kubectl delete "
+        f"pod {name} --force` lets the trial go on elsewhere",
+    )
+
+
+def _is_told_to_end(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def _should_end(pod: Object) -> datetime:
+    """Return the end of a pod's grace: that is what the server writes when it is deleted."""
+    return _time(pod["metadata"]["deletionTimestamp"])
 
 
 def _is_leaving(facts: JobFacts, pod: Object) -> Answer | None:
-    if "deletionTimestamp" not in pod["metadata"]:
+    if not _is_told_to_end(pod):
         return None
-    return Answer(
+    return _hangs(facts, pod) or Answer(
         reason="Ending",
         sentence="its pod was told to end: it saves a checkpoint, and the trial goes on from there",
         lines=facts.log.lines,
     )
 
 
-def _is_unscheduled(_facts: JobFacts, pod: Object) -> Answer | None:
+# --- a pod -------------------------------------------------------------------------------------
+
+
+def _is_unscheduled(facts: JobFacts, pod: Object) -> Answer | None:
     """Tell the scheduler's own sentence."""
     found = _condition(pod, "PodScheduled", "False")
     if found is not None:
         said = found.get("message", "") or "the scheduler does not say why"
+        since = duration((facts.now - _time(_made(pod))).total_seconds())
         return Answer(
             reason="Unschedulable",
             sentence=f"waits for a node: {said}",
-            next="other work may end; else the study's resources ask for more than any node has",
+            next=f"it waits since {since}, which uses up no retry, deadline or GPU hour; other "
+            "work may end, else the study's resources ask for more than any node has",
         )
     if not pod["spec"].get("nodeName"):
         return Answer(reason="Unscheduled", sentence="waits for the scheduler to look at its pod")
@@ -311,7 +360,7 @@ def _last_seen(event: Object) -> str:
 
 def _index(pod: Object) -> str:
     annotations = pod["metadata"].get("annotations") or {}
-    return str(annotations.get("batch.kubernetes.io/job-completion-index", ""))
+    return str(annotations.get(INDEX, ""))
 
 
 def _made(pod: Object) -> str:

@@ -109,7 +109,8 @@ class Installation(Part):
     grace_seconds: Annotated[int, Field(ge=1, le=3_600)] = 120
     """Seconds between SIGTERM and SIGKILL: enough to write a checkpoint."""
     deadline_hours: Annotated[float, Field(gt=0, le=8_760)] = 168.0
-    """Hours after which a Job that is still running is stuck and ends."""
+    """Hours on a node after which a pod is stuck and ends: one failed attempt. Waiting for a node
+    does not count."""
     tmp_size: str = "2Gi"
     """Size of /tmp; the root file system is read-only."""
 

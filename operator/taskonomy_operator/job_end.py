@@ -6,13 +6,17 @@
 |                         |                           | go on in packs half as large     |
 | `BackoffLimitExceeded`  | has used its retries up   | as above: alone, each shows      |
 | and the like            |                           | whether it was the one           |
-| `DeadlineExceeded`      | is given up: it was stuck | as above                         |
+| `DeadlineExceeded`      | as above: it was stuck    | as above                         |
+| `NoProgress`, ours      | is given up               | those it named are; the others   |
+|                         |                           | go on in packs half as large     |
 
-The Job controller answers what is nobody's fault itself (`pod_failure_policy`).
+The Job controller answers what is nobody's fault itself (`pod_failure_policy`), and `no_progress`
+bounds how often. We give no Job a deadline, which would count the time that its pods wait for a
+node; pods have one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -25,9 +29,15 @@ from taskonomy_operator.retries import Attempts, End
 MOST_WORDS = 200
 """Characters of a pod's own words that are kept."""
 
+NO_PROGRESS = "NoProgress"
+"""Reason of a Job that the controller gave up, as its pods save nothing new (`no_progress`)."""
+NO_HEAD = "HeadFailed"
+"""Reason of a gang that the controller gave up, as the pod that the others meet at is no more."""
+
 WORD_OF = {
     "PodFailurePolicy": "BadTrial",
     "DeadlineExceeded": "DeadlineExceeded",
+    NO_PROGRESS: NO_PROGRESS,
 }
 """Reason of a failure by the Job controller's; `RetriesUsed` for every other."""
 
@@ -60,9 +70,9 @@ class Verdict:
 
     finished: frozenset[str] = frozenset()
     """Digests of those that have their result all the same."""
-    given_up: Mapping[str, Attempts] | None = None
-    """What is known of the attempts at a lone trial; it settles the trial."""
-    ends: Mapping[str, End] | None = None
+    given_up: Mapping[str, Attempts] = field(default_factory=dict)
+    """What is known of the attempts at trials that this settles: a lone one, mostly."""
+    ends: Mapping[str, End] = field(default_factory=dict)
     """How the attempt ended at trials of a pack."""
 
 
@@ -90,10 +100,15 @@ def verdict(job: JobRecord, pod: PodEnd, retries: int) -> Verdict:
     if len(names) == 1:
         attempts = replace(_alone(job, pod, failed, retries), last=_last_end(job, pod, failed))
         return Verdict(given_up={names[0]: attempts})
+    given_up: dict[str, Attempts] = {}
+    if job.reason == NO_PROGRESS:
+        given_up = _stuck(failed, retries)
+        failed = {name: each for name, each in failed.items() if each.code != Exit.TRY_AGAIN}
     return Verdict(
         finished=frozenset(finished),
+        given_up=given_up,
         ends=endings(
-            [name for name in names if name not in finished],
+            [name for name in names if name not in finished and name not in given_up],
             in_job=len(names),
             # not told apart: some crash or other, so smaller packs show whose
             code=1 if pod.code in (None, Exit.BAD_TRIAL, Exit.TRY_AGAIN) else pod.code,
@@ -114,9 +129,21 @@ def _alone(
     return Attempts(crashes=max(job.crashes, retries + 1))
 
 
+def _stuck(failed: Mapping[str, FailedTrial], retries: int) -> dict[str, Attempts]:
+    """Return the attempts at trials of a pack that it named as what keeps it from going on."""
+    return {
+        name: Attempts(crashes=retries + 1, last=End(code=each.code, reason=each.reason))
+        for name, each in failed.items()
+        if name and each.code == Exit.TRY_AGAIN
+    }
+
+
 def _last_end(job: JobRecord, pod: PodEnd, failed: Mapping[str, FailedTrial]) -> End:
     said = next((each.reason for each in failed.values() if each.reason), "")
-    return End(code=pod.code, reason=said or pod.words() or job.message or job.reason)
+    said = said or pod.words()
+    if job.is_given_up:
+        said = f"{job.message}: {said}" if said else job.message
+    return End(code=pod.code, reason=said or job.message or job.reason)
 
 
 def _terminated(pod: dict[str, Any]) -> tuple[bool, str, PodEnd] | None:
@@ -126,7 +153,8 @@ def _terminated(pod: dict[str, Any]) -> tuple[bool, str, PodEnd] | None:
         end = (container.get("state") or {}).get("terminated")
         if end and end.get("exitCode"):
             code = int(end["exitCode"])
-            told = PodEnd(code, end.get("reason") or "", end.get("message") or "")
+            reason = status.get("reason") or end.get("reason") or ""  # of the pod: DeadlineExceeded
+            told = PodEnd(code, reason, end.get("message") or "")
             return code == Exit.BAD_TRIAL, end.get("finishedAt") or "", told
     return None
 

@@ -1,9 +1,10 @@
 """What the controller keeps of a Job: a few hundred bytes of some eight thousand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from taskonomy_catalogue.index_ranges import IndexRanges
 from taskonomy_operator import constants
 from taskonomy_operator.manifests import CONTAINER
 
@@ -37,8 +38,6 @@ class JobRecord:
     """The same in its sentence."""
     is_suspended: bool
     """Whether it waits to be let go, as by Kueue."""
-    is_leaving: bool
-    """Whether it is being deleted."""
     ready: int
     """Pods that run."""
     failed: int
@@ -51,6 +50,17 @@ class JobRecord:
     started_at: float
     """When its pods were first let go; 0: they were not."""
     ended_at: float
+    leaving_at: float = 0.0
+    """When its deletion was asked for; 0: it was not."""
+    lacks_head: bool = False
+    """Whether the pod that a gang meets at has used its retries up: others wait for it in vain."""
+    is_given_up: bool = False
+    """Whether it was the controller that ended it: its pods run until it is deleted."""
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is being deleted."""
+        return self.leaving_at > 0
 
     @property
     def is_ranking(self) -> bool:
@@ -75,6 +85,23 @@ class JobRecord:
         """How long it took; 0 while it has not ended."""
         return max(0.0, self.ended_at - self.started_at) if self.started_at else 0.0
 
+    def given_up(self, reason: str, message: str, now: float) -> "JobRecord":
+        """Return it as failed: what the Job controller would let go on for ever.
+
+        Args:
+            reason: one word, as the Job controller's.
+            message: a sentence.
+            now: seconds since 1970.
+        """
+        return replace(
+            self,
+            ended="failed",
+            reason=reason,
+            message=message[:MOST_WORDS],
+            ended_at=now,
+            is_given_up=True,
+        )
+
 
 def job_record(job: dict[str, Any]) -> JobRecord:
     """Return what is kept of a Job."""
@@ -94,7 +121,6 @@ def job_record(job: dict[str, Any]) -> JobRecord:
         reason=condition.get("reason") or "",
         message=(condition.get("message") or "")[:MOST_WORDS],
         is_suspended=bool(spec.get("suspend")),
-        is_leaving="deletionTimestamp" in meta,
         ready=int(status.get("ready") or 0),
         failed=int(status.get("failed") or 0),
         pods=max(1, int(spec.get("completions") or 1)),
@@ -102,6 +128,8 @@ def job_record(job: dict[str, Any]) -> JobRecord:
         made_at=moment(meta.get("creationTimestamp")),
         started_at=moment(status.get("startTime")),
         ended_at=moment(closed) if ended else 0.0,
+        leaving_at=moment(meta.get("deletionTimestamp")),
+        lacks_head=_has_failed(status.get("failedIndexes") or "", 0),
     )
 
 
@@ -115,6 +143,11 @@ def _end(conditions: list[dict[str, Any]]) -> tuple[End, dict[str, Any]]:
         if condition["status"] == "True" and condition["type"] in ("Complete", "Failed"):
             return ("succeeded" if condition["type"] == "Complete" else "failed"), condition
     return "", {}
+
+
+def _has_failed(indexes: str, index: int) -> bool:
+    """Return whether an index of a gang is among those that failed, which are told as ranges."""
+    return bool(indexes) and index in IndexRanges.parse(indexes)
 
 
 def _gpus(pod: dict[str, Any]) -> int:

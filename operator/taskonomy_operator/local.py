@@ -36,7 +36,7 @@ from taskonomy_operator.local_processes import (
 )
 from taskonomy_operator.machine import boot
 from taskonomy_operator.observe import Known, OpenJob, Runner, is_locked, observe, runner_of
-from taskonomy_operator.plan import Job
+from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.retries import End
 from taskonomy_operator.status import Status, status_of
 from taskonomy_operator.study_folder import Run, StudyFolder

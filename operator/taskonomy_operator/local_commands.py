@@ -15,7 +15,7 @@ from taskonomy_catalogue.launch import (
 from taskonomy_operator.machine import Slots
 from taskonomy_operator.observe import Known
 from taskonomy_operator.packing import DEFAULT_PACK
-from taskonomy_operator.plan import Job
+from taskonomy_operator.plan_parts import Job
 
 PYTHON = (sys.executable, "-P", "-m")
 """``-P``: a file of the study's folder is never taken for a module."""

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_operator.log_tail import LogTail
 from taskonomy_operator.observe import OpenJob, Runner, is_locked, process_start
-from taskonomy_operator.plan import Job
+from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.status import LiveJob
 from taskonomy_operator.study_folder import StudyFolder
 

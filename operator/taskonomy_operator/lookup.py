@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from taskonomy_catalogue.errors import NotFound, did_you_mean
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.asked import Measured
-from taskonomy_operator.plan import Node, Plan
+from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan_parts import Node
 
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
 _ARROW = re.compile(r"\s*(?:->|→)\s*")

@@ -121,7 +121,6 @@ def _job(
     left = max(study.spec.retries - attempt, 0)
     spec: Manifest = {
         "suspend": queueing.is_made_suspended(study.spec.queue),
-        "activeDeadlineSeconds": int(installation.deadline_hours * 3600),
         "podFailurePolicy": pod_failure_policy(CONTAINER),
     }
     if elastic.is_gang(asked):
@@ -186,6 +185,8 @@ def _pod(
         "restartPolicy": "Never",
         "serviceAccountName": installation.service_account,
         "terminationGracePeriodSeconds": installation.grace_seconds,
+        # of a pod, not of the Job: it counts from when a node has it, not while it waits for one
+        "activeDeadlineSeconds": max(1, int(installation.deadline_hours * 3600)),
         **pod_security(),
         **placement(profile, study.spec.priority_class_name),
         "containers": [_container(study, job, asked, installation)],

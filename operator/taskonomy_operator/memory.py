@@ -6,8 +6,8 @@ changes: finished trials are numbers in a range. It asks nobody and writes nothi
 does.
 """
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from taskonomy_catalogue.rankings import FirstOrder, RankingFile
@@ -16,15 +16,20 @@ from taskonomy_operator.asked import PLAN_STAGES, PlanStage, needs_ranking
 from taskonomy_operator.gpu_meter import GpuMeter
 from taskonomy_operator.job_end import WORD_OF, PodEnd, verdict
 from taskonomy_operator.job_record import JobRecord
-from taskonomy_operator.ledger import Known, Ledger, told_by
+from taskonomy_operator.ledger import Known, Ledger, are_numbered, told_by
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.numbering import Numbering
 from taskonomy_operator.pace import Pace
-from taskonomy_operator.plan import Job, Plan
+from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.retries import Attempts, End
 from taskonomy_operator.scheduling import resources_of
-from taskonomy_operator.study_status import StudyStatus
+from taskonomy_operator.study_status import StageStatus, StudyStatus
 from taskonomy_operator.window import Window
+
+HANGS_AFTER = 180.0
+"""Seconds after which a Job that was to be deleted, and that trials wait for, is told of: its pods
+have a grace of their own, `Installation.grace_seconds`."""
 
 
 @dataclass(slots=True)
@@ -65,6 +70,8 @@ class Memory:
         ended: Jobs that ended and are still there, by name.
         status: as it was last written, or read at the start.
         told: the status that this was made from; of an earlier spec, as it would have been written.
+        unread: stages of it that tell of trials which no ranking makes known yet.
+        held: trials that wait until failed Jobs of theirs are gone, with the names of these.
         unwritten: names of Jobs in `ended` that `status` does not tell of yet.
         kept: names of those it tells of, the first to have ended first.
         wants_ranking: whether a ranking was published that has not been read.
@@ -81,17 +88,20 @@ class Memory:
         *,
         most_in_pack: int,
         now: float,
+        ticks: Callable[[], float],
     ) -> None:
         self.study, self.owner, self.generation = study, owner, generation
         self.status, self.told, self.retried = status, status, status.retried
         self.plan = Plan(study, stage=study.spec.stage, most_in_pack=most_in_pack)
         self.numbering = Numbering(study)
         self.ledger = Ledger(self.numbering)
-        self.pace, self.meter = Pace(), GpuMeter()
+        self.pace, self.meter = Pace(), GpuMeter(ticks)
         self.live: dict[str, LiveJob] = {}
         self.ended: dict[str, EndedJob] = {}
         self.unwritten: set[str] = set()
         self.kept: deque[str] = deque()
+        self.held: defaultdict[str, set[str]] = defaultdict(set)
+        self.unread = {stage.name: stage for stage in status.stages}
         self.is_ranked = False
         self.wants_ranking = needs_ranking(study, study.spec.stage)
         self._first_order = FirstOrder(study)
@@ -102,7 +112,7 @@ class Memory:
         )
         for stage in status.stages:
             self.meter.start_from(stage.name, stage.gpu_hours * 3600)
-        self._tell_what_was_written(status, now)
+        self._read_status(now)
 
     # --- facts ---------------------------------------------------------------------------------
 
@@ -129,7 +139,7 @@ class Memory:
             end = End(code=0, reason=f"left no ranking of {missing}") if missing else None
             self.plan.saw_ranking_end(end, now)
             self._ranked = ()
-        self._tell_what_was_written(self.told, now)
+        self._read_status(now)
 
     def made(self, job: Job, now: float, uid: str = "") -> None:
         """A Job was made, or found to be there already."""
@@ -166,8 +176,11 @@ class Memory:
             now: seconds since 1970.
         """
         self._notice_another(record, now)
-        if record.name in self.ended:
-            self.ended[record.name].record = record
+        if record.name in self.ended and not self.is_unaccounted(record):
+            ended = self.ended[record.name]
+            # what we gave up goes on until it is gone
+            old, left_at = ended.record, record.leaving_at
+            ended.record = record if record.ended else replace(old, leaving_at=left_at)
             return
         if record.ended:
             self._saw_end(record, pod or PodEnd(), now)
@@ -177,7 +190,7 @@ class Memory:
         live = self.live[record.name]
         live.uid, live.record = record.uid, record
         live.is_stopping = live.is_stopping or record.is_leaving
-        self._meter(record, now)
+        self._meter(record)
         if len(record.names) == 1 and not record.is_ranking:
             self._tried(record.names[0], record.crashes)
 
@@ -187,27 +200,38 @@ class Memory:
         live = self.live.pop(name, None)
         if live is None:
             return
-        self.meter.saw(name, "task-specific", 0, now)
+        self.meter.saw(name, "task-specific", 0)
         end = End(code=None, stopped=True, reason="its Job was deleted")
         if live.job.kind == "ranking":
             self.plan.saw_ranking_end(end, now)
             return
         for digest in live.job.digests:
             node = self.plan.node(digest)
-            if node is not None and node.state != "done":
-                self._attempted(digest, node.attempts.after(end), now)
+            if node is None or node.state == "done":
+                continue
+            given_up = node.attempts.verdict(self.study.spec.retries) == "never"
+            self._attempted(digest, node.attempts if given_up else node.attempts.after(end), now)
 
-    def forgive(self) -> None:
-        """Failures so far do not count: what failed is tried again."""
+    def forgive(self, asked: str) -> None:
+        """Failures so far do not count: what failed is tried again, once its Jobs are gone.
+
+        Args:
+            asked: the wish for it (`constants.RETRY_FAILED`).
+        """
+        for job in self.ended.values():
+            self._hold(job.record)
         self.plan.forgive()
         self.ledger.forgive()
+        self.retried = asked
 
     # --- questions -----------------------------------------------------------------------------
 
     def is_unaccounted(self, record: JobRecord) -> bool:
         """Return whether a Job's end has not been taken in."""
         ended = self.ended.get(record.name)
-        if not record.ended or (ended is not None and ended.record.uid == record.uid):
+        if ended is not None and ended.record.uid == record.uid:
+            return ended.record.is_given_up and record.ended == "succeeded"
+        if not record.ended or self.is_history(record):
             return False
         if record.is_ranking:
             return record.name in self.live
@@ -218,31 +242,63 @@ class Memory:
             node is not None and node.state not in settled for node in nodes
         )
 
-    def gpu_seconds(self, now: float) -> Mapping[PlanStage, float]:
+    def is_history(self, record: JobRecord) -> bool:
+        """Return whether a Job failed and is being deleted, and nobody waited for it.
+
+        It was written down, or forgiven, before it was deleted: what is there already when a
+        controller starts says nothing new.
+        """
+        return record.ended == "failed" and record.is_leaving and record.name not in self.live
+
+    def gpu_seconds(self) -> Mapping[PlanStage, float]:
         """Return the GPU seconds used so far, by stage (of pods, if no stage asks for a GPU)."""
-        return self.meter.read(now)
+        return self.meter.read()
 
-    def is_spent(self, now: float) -> bool:
+    def is_spent(self) -> bool:
         """Return whether the ceiling on GPU hours is reached."""
-        return self._window().is_spent(sum(self.gpu_seconds(now).values()))
+        return self._window().is_spent(sum(self.gpu_seconds().values()))
 
-    def next_jobs(self, now: float) -> list[Job]:
-        """Return the Jobs there is room for; nothing changes until they are `made`."""
-        free = self.room(now)
-        return self.plan.next_jobs(free, now) if free else []
+    def next_jobs(self, now: float, but: Container[str] = ()) -> list[Job]:
+        """Return the Jobs there is room for; nothing changes until they are `made`.
 
-    def room(self, now: float) -> int:
+        Args:
+            now: seconds since 1970.
+            but: names of Jobs that are not to be made now: others take their place.
+        """
+        free = self.room()
+        if not free:
+            return []
+        jobs = self.plan.next_jobs(free, now)
+        if any(job.name in but for job in jobs):
+            jobs = self.plan.next_jobs(free + sum(1 for job in jobs if job.name in but), now)
+        return [job for job in jobs if job.name not in but][:free]
+
+    def room(self) -> int:
         """Return how many Jobs there is room for."""
         if self.study.spec.suspend or self.wants_ranking:
             return 0
-        return self._window().free(len(self.live), sum(self.gpu_seconds(now).values()))
+        return self._window().free(len(self.live), sum(self.gpu_seconds().values()))
+
+    def hanging(self, now: float) -> list[JobRecord]:
+        """Return the Jobs that trials wait for, which should have been gone long ago."""
+        names = {name for jobs in self.held.values() for name in jobs}
+        found = [self.ended[name].record for name in sorted(names)]
+        return [record for record in found if 0 < record.leaving_at < now - HANGS_AFTER]
+
+    def hangs_at(self) -> float | None:
+        """Return when the next of them will have been waited for that long; None: none is."""
+        names = {name for jobs in self.held.values() for name in jobs}
+        left = [self.ended[name].record.leaving_at for name in names]
+        return min((at + HANGS_AFTER for at in left if at), default=None)
 
     def wrote(self, status: StudyStatus) -> None:
         """The status on the server tells of everything known until now."""
         self.status = status
         for name in sorted(self.unwritten, key=lambda name: self.ended[name].record.ended_at):
-            self.ended[name].is_written = True
-            self.kept.append(name)
+            ended = self.ended[name]
+            ended.is_written = True
+            # what we gave up still runs: it goes first
+            (self.kept.appendleft if ended.record.is_given_up else self.kept.append)(name)
         self.unwritten.clear()
 
     # --- how it is kept ------------------------------------------------------------------------
@@ -251,8 +307,16 @@ class Memory:
         spec = self.study.spec
         return Window(jobs=spec.parallelism, gpu_hours=spec.gpu_hours)
 
-    def _tell_what_was_written(self, status: StudyStatus, now: float) -> None:
-        for known in told_by(status, self.numbering):
+    def _read_status(self, now: float) -> None:
+        """Take in what was written down of stages, as soon as all their trials are known."""
+        for stage in list(self.unread.values()):
+            may_come = stage.name == "higher-order" and self.plan.unranked()
+            if not (may_come and not are_numbered(stage, self.numbering)):
+                del self.unread[stage.name]
+                self._read_stage(stage, now)
+
+    def _read_stage(self, stage: StageStatus, now: float) -> None:
+        for known in told_by(stage, self.told.failures, self.numbering):
             node = self.plan.node(known.digest)
             if known.is_done:
                 self.plan.saw_result(known.digest)
@@ -270,9 +334,21 @@ class Memory:
         crashes = min(known.attempts.crashes, self.study.spec.retries)
         return replace(known.attempts, crashes=crashes)
 
+    def _hold(self, record: JobRecord) -> None:
+        """Have the trials of a failed Job wait until it is gone: a pod of it may still write."""
+        if record.ended == "failed" and not record.is_ranking:
+            for name in record.names:
+                self.held[name].add(record.name)
+                self.plan.hold(name)
+
     def _forget_ended(self, name: str) -> None:
-        self.ended.pop(name, None)
+        gone = self.ended.pop(name, None)
         self.unwritten.discard(name)  # `kept` finds it gone by itself
+        for digest in gone.record.names if gone is not None and self.held else ():
+            self.held[digest].discard(name)
+            if not self.held[digest]:
+                del self.held[digest]
+                self.plan.release(digest)
 
     def _notice_another(self, record: JobRecord, now: float) -> None:
         """Let go of a Job of the same name that this one has taken the place of."""
@@ -303,7 +379,9 @@ class Memory:
         self.live.pop(record.name, None)
         self.ended[record.name] = EndedJob(record)
         self.unwritten.add(record.name)
-        self.meter.saw(record.name, "task-specific", 0, now)
+        self.meter.saw(record.name, "task-specific", 0)
+        if self.is_history(record) and not is_news:
+            self._hold(record)
         if not is_news:
             return
         if record.is_ranking:
@@ -314,15 +392,17 @@ class Memory:
             self._keep_pace(record)
         else:
             self._saw_failure(record, pod, now)
+            if record.is_given_up:
+                self._hold(record)
 
     def _saw_failure(self, record: JobRecord, pod: PodEnd, now: float) -> None:
         told = verdict(record, pod, self.study.spec.retries)
         for name in told.finished:
             self.saw_result(name)
-        for name, attempts in (told.given_up or {}).items():
+        for name, attempts in told.given_up.items():
             self.word_of[name] = WORD_OF.get(record.reason, "RetriesUsed")
             self._attempted(name, attempts, now)
-        for name, end in (told.ends or {}).items():
+        for name, end in told.ends.items():
             self.plan.saw_end(name, end, now)
             node = self.plan.node(name)
             if node is not None and node.state != "done":
@@ -340,11 +420,11 @@ class Memory:
         if node is not None:
             self.pace.saw_job(node.stage, record.seconds, len(record.names))
 
-    def _meter(self, record: JobRecord, now: float) -> None:
+    def _meter(self, record: JobRecord) -> None:
         node = self.plan.node(record.names[0]) if record.names else None
         if node is not None and not record.is_ranking:
             each = 1 if self._counts_cpus else record.gpus
-            self.meter.saw(record.name, node.stage, each * record.ready, now)
+            self.meter.saw(record.name, node.stage, each * record.ready)
 
 
 def _job_of(record: JobRecord) -> Job:

@@ -28,7 +28,8 @@ from taskonomy_operator.journal import (
 from taskonomy_operator.log_tail import LogTail
 from taskonomy_operator.pace import Pace
 from taskonomy_operator.packing import DEFAULT_PACK
-from taskonomy_operator.plan import Job, Plan
+from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.status import LiveJob, Status, status_of
 from taskonomy_operator.study_folder import Run, StudyFolder
 

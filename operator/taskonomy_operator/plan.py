@@ -9,11 +9,11 @@ Dependencies are per trial: a transfer starts when its encoders exist, whatever 
 stage is still to come. Trials are known by digest, so a result counts whoever left it there.
 """
 
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush, nsmallest
-from typing import Literal
+from itertools import chain, islice
 
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import Ranking, digest, transfer_trials, upstream
@@ -27,45 +27,8 @@ from taskonomy_operator.asked import (
 )
 from taskonomy_operator.names import job_name, ranking_name
 from taskonomy_operator.packing import DEFAULT_PACK, Group, group_of, pack_sizes
+from taskonomy_operator.plan_parts import SETTLED, Job, Node, State
 from taskonomy_operator.retries import Attempts, End
-
-State = Literal["waiting", "ready", "resting", "running", "done", "failed", "blocked"]
-"""waiting: for encoders; resting: until its next attempt is due; failed: no attempt is left;
-blocked: an encoder it needs failed."""
-
-SETTLED = frozenset({"done", "failed", "blocked"})
-"""States that nothing leaves but a result found or failures forgiven."""
-
-
-@dataclass(slots=True)
-class Node:
-    """One trial of a plan and what is known of it."""
-
-    digest: str
-    trial: Measured
-    stage: PlanStage
-    place: int
-    """Its place in the order that trials are started in."""
-    upstream: tuple[str, ...]
-    """Digests of the encoders it reads."""
-    group: Group
-    """What it may share a job with."""
-    state: State = "waiting"
-    attempts: Attempts = field(default_factory=Attempts)
-    downstream: list[str] = field(default_factory=list)
-    """Digests of the trials that read its encoder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Something to start."""
-
-    name: str
-    kind: Literal["train", "ranking"]
-    digests: tuple[str, ...] = ()
-    """Trials of the job."""
-    targets: tuple[str, ...] = ()
-    """Targets to rank."""
 
 
 class Plan:
@@ -84,6 +47,7 @@ class Plan:
         self._waiting: Counter[Group] = Counter()
         self._resting: list[tuple[float, str]] = []
         self._unsettled: Counter[str] = Counter()
+        self._lost: dict[State, list[int]] = {"failed": [], "blocked": []}
         self._unranked = higher_order_of(study) if needs_ranking(study, stage) else {}
         self._ranking_rests_until: float | None = 0.0
         self._is_ranking = False
@@ -166,6 +130,20 @@ class Plan:
             if node.state in ("failed", "resting", "blocked"):
                 self._open(node)
 
+    def hold(self, name: str) -> None:
+        """A trial may not start for now: an earlier job of it is still there."""
+        node = self._nodes.get(name)
+        if node is not None:
+            node.is_held = True
+            self._look_again([name])
+
+    def release(self, name: str) -> None:
+        """No earlier job of a trial is left."""
+        node = self._nodes.get(name)
+        if node is not None and node.is_held:
+            node.is_held = False
+            self._look_again([name])
+
     # --- questions -----------------------------------------------------------------------------
 
     def next_jobs(self, free: int, now: float) -> list[Job]:
@@ -225,6 +203,11 @@ class Plan:
         """Return the trial of a digest; None: the plan has none."""
         return self._nodes.get(name)
 
+    def lost(self, most: int) -> list[Node]:
+        """Return the first trials that were given up, then the first that wait for these."""
+        places = islice(chain(self._lost["failed"], self._lost["blocked"]), most)
+        return [self._by_place[place] for place in places]
+
     def unranked(self) -> Mapping[str, int]:
         """Return the targets still to be ranked, each with the transfers that follow from it."""
         return self._unranked
@@ -237,6 +220,8 @@ class Plan:
         if node.state == "blocked":
             culprit = next(filter(self._is_lost, map(self._nodes.__getitem__, node.upstream)))
             return f"needs {culprit.trial.title}, which {culprit.attempts.why() or 'is blocked'}"
+        if node.state == "resting" and node.is_held:
+            return "waits until its earlier job is gone"
         if node.state in ("failed", "resting"):
             return node.attempts.why()
         return ""
@@ -270,6 +255,8 @@ class Plan:
         encoders = [self._nodes[name] for name in node.upstream]
         if any(map(self._is_lost, encoders)):
             self._move(node, "blocked")
+        elif node.is_held:
+            self._move(node, "resting")
         elif all(encoder.state == "done" for encoder in encoders):
             self._move(node, "ready")
         else:
@@ -323,6 +310,10 @@ class Plan:
         if node.stage == "first-order":
             settles = (state in SETTLED) - (before in SETTLED)
             self._unsettled[node.trial.target.id] -= settles
+        if before in self._lost:
+            del self._lost[before][bisect_left(self._lost[before], node.place)]
+        if state in self._lost:
+            insort(self._lost[state], node.place)
         node.state = state
         self._waiting[node.group] += state == "waiting"
         if state == "ready":

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.installation import Installation
 from taskonomy_operator.manifests import Manifest, Owner, training_objects
-from taskonomy_operator.plan import Job, Plan
+from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.ranking_job import ranking_job
 
 UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"

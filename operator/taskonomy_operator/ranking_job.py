@@ -67,7 +67,6 @@ def ranking_job(
     spec = {
         "backoffLimit": 0,  # the planner tries again, and later each time
         "podFailurePolicy": pod_failure_policy(CONTAINER),
-        "activeDeadlineSeconds": DEADLINE_SECONDS,
         "template": _pod(study, owner, targets, labels, installation),
     }
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
@@ -83,6 +82,7 @@ def _pod(
     document = study.model_dump_json(by_alias=True, exclude_unset=True)
     spec: Manifest = {
         "restartPolicy": "Never",
+        "activeDeadlineSeconds": DEADLINE_SECONDS,  # from when a node has it
         "serviceAccountName": installation.ranking_service_account,
         **pod_security(),
         "initContainers": [_rank(study, targets, installation)],

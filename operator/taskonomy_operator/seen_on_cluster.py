@@ -22,6 +22,7 @@ from taskonomy_operator.constants import (
     API_VERSION,
     DIGESTS,
     JOB_NAME,
+    JOB_UID,
     PLURAL,
     STAGE,
     STUDY_UID,
@@ -29,13 +30,12 @@ from taskonomy_operator.constants import (
 )
 from taskonomy_operator.log_tail import Standing, note_standing
 from taskonomy_operator.manifests import CONTAINER
+from taskonomy_operator.paging import pages
 from taskonomy_operator.status import RunningTrial
 from taskonomy_operator.study_object import StudyObject
 
 Object = dict[str, Any]
 
-PAGE = 500
-"""Objects in one answer of a list."""
 RANKING = "ranking"
 """Stage label of the Jobs that rank sources."""
 RANKING_KEY = "ranking.json"
@@ -128,7 +128,7 @@ class Namespace:
 
     def pods_of(self, job: Object) -> list[Object]:
         """Return the pods of a Job, the newest first."""
-        selector = f"batch.kubernetes.io/controller-uid={job['metadata']['uid']}"
+        selector = f"{JOB_UID}={job['metadata']['uid']}"
         return _newest(self._list(f"{self._core}/pods", labelSelector=selector))
 
     def events_of(self, things: Sequence[Object]) -> list[Object]:
@@ -213,19 +213,6 @@ class Namespace:
         return StudyObject(
             self.cluster.request(method, path, body=body, query=query, content_type=kind)
         )
-
-
-def pages(cluster: Cluster, path: str, *, metadata: bool = False, **query: str) -> Iterator[Object]:
-    """Yield every object of a list, page by page."""
-    ask = cluster.metadata if metadata else cluster.get
-    token = ""
-    while True:
-        more = {"continue": token} if token else {}
-        page = ask(path, limit=PAGE, **query, **more)
-        yield from page.get("items") or []
-        token = str((page.get("metadata") or {}).get("continue") or "")
-        if not token:
-            return
 
 
 def every_study(cluster: Cluster) -> list[StudyObject]:

@@ -11,8 +11,8 @@ from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_operator.constants import MANAGER
 from taskonomy_operator.copies import EVERYWHERE
 from taskonomy_operator.lease import Timing
-from taskonomy_operator.reconcile import Rhythm
 from taskonomy_operator.structured_logs import Form
+from taskonomy_operator.surroundings import Rhythm
 
 NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod reads which namespace it is in."""

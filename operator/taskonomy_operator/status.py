@@ -7,7 +7,8 @@ from typing import Any, Literal
 from taskonomy_operator.asked import PLAN_STAGES, PlanStage
 from taskonomy_operator.log_tail import Standing
 from taskonomy_operator.pace import Pace
-from taskonomy_operator.plan import Plan, State
+from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan_parts import State
 
 Phase = Literal["Pending", "Refused", "Running", "Suspended", "Stopped", "Completed", "Degraded"]
 """Running: somebody runs it; Stopped: something is left to do and nobody does it; Completed: all

@@ -85,6 +85,8 @@ class StageStatus(Counts):
     never started again, whether its Job still exists or not."""
     failed_indexes: Ranges = ""
     """Indexes of trials that are given up."""
+    checksum: Annotated[str, Field(max_length=16)] = ""
+    """Of the digests that the indexes mean: should they come to mean others, they are not read."""
     tried: Annotated[dict[str, Count], Field(max_length=MAX_TRIED)] = Field(default={})
     """Failed attempts of trials neither done nor given up, by index: a budget of retries outlives
     its Jobs."""

@@ -7,16 +7,17 @@ from functools import cached_property
 from typing import Any
 
 from taskonomy_catalogue.errors import NotFound
-from taskonomy_catalogue.index_ranges import IndexRanges
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import digest
 from taskonomy_operator.asked import asked_trials
 from taskonomy_operator.explain import Encoder, Told, TrialFacts, explain_study, explain_trial
 from taskonomy_operator.explain_pods import Answer, JobFacts, LogSeen, explain_pods, told_of
+from taskonomy_operator.ledger import told_by
 from taskonomy_operator.log_tail import Standing
 from taskonomy_operator.lookup import find_trials
 from taskonomy_operator.numbering import Numbering
-from taskonomy_operator.plan import Node, Plan
+from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan_parts import Node
 from taskonomy_operator.queueing import is_admitted
 from taskonomy_operator.seen_on_cluster import Namespace, standings_of
 from taskonomy_operator.study_object import StudyObject
@@ -55,10 +56,9 @@ class Asked:
         numbering.add(node.trial for node in self.plan.nodes())
         found: defaultdict[str, Told] = defaultdict(lambda: "open")
         for stage in self.object.status.stages:
-            for name in numbering.digests(stage.name, _ranges(stage.failed_indexes)):
-                found[name] = "failed"
-            for name in numbering.digests(stage.name, _ranges(stage.done_indexes)):
-                found[name] = "done"
+            for known in told_by(stage, (), numbering):
+                if known.is_done or known.is_given_up:
+                    found[known.digest] = "done" if known.is_done else "failed"
         return found
 
     def find(self, words: str) -> list[Node]:
@@ -167,10 +167,3 @@ def _live_jobs(space: Namespace, study: StudyObject) -> list[Answer]:
 def _is_over(job: Object) -> bool:
     conditions = job.get("status", {}).get("conditions") or []
     return any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
-
-
-def _ranges(text: str) -> IndexRanges:
-    try:
-        return IndexRanges.parse(text)
-    except ValueError:  # somebody's hand
-        return IndexRanges()

@@ -18,9 +18,11 @@ from taskonomy_operator.cluster import Conflict, Object, Refused
 from taskonomy_operator.installation import Installation
 from taskonomy_operator.job_record import JobRecord, job_record
 from taskonomy_operator.metrics import Metrics
-from taskonomy_operator.reconcile import Reconciler, Rhythm
+from taskonomy_operator.reconcile import Reconciler
+from taskonomy_operator.surroundings import Rhythm, Surroundings
 
 NOW = 1_800_000_000.0
+RHYTHM = Rhythm(status_interval=0.0, keep_ended=100.0)
 JOBS = "/apis/batch/v1/namespaces/n/jobs"
 
 
@@ -36,6 +38,9 @@ class SmallServer:
         self.events: list[tuple[str, str]] = []
         self.refuses: list[Exception] = []
         """Errors that answer the next creations of Jobs."""
+        self.pods: list[Object] = []
+        self.hanging: set[str] = set()
+        """Jobs that do not go when they are deleted: a pod of theirs does not end."""
         self.is_blind = False
         """Whether the copies lag: what is made is not seen."""
         self._news: dict[str, set[str]] = {}
@@ -45,7 +50,7 @@ class SmallServer:
 
     def get(self, path: str, **_: Any) -> Object:
         if path.endswith("/pods"):
-            return {"items": []}
+            return {"items": copy.deepcopy(self.pods)}
         if path not in self.things:
             raise Refused(404, "NotFound", f"{path} not found")
         return copy.deepcopy(self.things[path])
@@ -71,9 +76,14 @@ class SmallServer:
         return study
 
     def delete(self, path: str, **_: Any) -> None:
-        thing = self.things.pop(path, None)
-        if thing is not None:
-            self._changed("delete", thing)
+        thing = self.things.get(path)
+        if thing is None:
+            return
+        if thing["metadata"]["name"] in self.hanging:
+            thing["metadata"]["deletionTimestamp"] = time_of(self.now)
+        else:
+            del self.things[path]
+        self._changed("delete", thing)
 
     def delete_collection(self, _: str, *, labelSelector: str) -> None:  # noqa: N803 - theirs
         digests = labelSelector.partition(" in (")[2].rstrip(")").split(",")
@@ -106,18 +116,21 @@ class SmallServer:
 
     # --- what a test does ----------------------------------------------------------------------
 
-    def reconciler(self, **installation: Any) -> Reconciler:
+    def reconciler(self, rhythm: Rhythm = RHYTHM, **installation: Any) -> Reconciler:
         """Return a reconciler that starts now; every Job holds one trial unless told otherwise."""
         told = {"image": "jobs:1", "artifacts": "/nowhere", "pack": 1} | installation
         executor = ThreadPoolExecutor(1)
         return Reconciler(
-            seen=self,
-            actions=Actions(self, executor),  # type: ignore[arg-type]
-            installation=Installation(**told),
-            events=self,
-            metrics=Metrics(),
-            rhythm=Rhythm(status_interval=0.0, keep_ended=100.0),
-            clock=lambda: self.now,
+            Surroundings(
+                seen=self,
+                actions=Actions(self, executor),  # type: ignore[arg-type]
+                installation=Installation(**told),
+                events=self,
+                metrics=Metrics(),
+                rhythm=rhythm,
+                clock=lambda: self.now,
+                ticks=lambda: self.now,
+            )
         )
 
     def submit(self, name: str = "small", **changes: Any) -> str:
@@ -147,9 +160,16 @@ class SmallServer:
         thing["status"] = {"startTime": time_of(self.now), "ready": 1}
         self._news.setdefault(self._study_of(thing), set()).add(job)
 
+    def let_go(self, job: str) -> None:
+        """Have a Job that hung be gone."""
+        self.hanging.remove(job)
+        thing = self.things.pop(f"{JOBS}/{job}")
+        self._news.setdefault(self._study_of(thing), set()).add(job)
+
     def live(self) -> list[str]:
         """Return the names of Jobs that have not ended."""
-        return [t["metadata"]["name"] for t in self.things.values() if not t.get("status")]
+        jobs = (thing for thing in self.things.values() if thing["kind"] == "Job")
+        return [job["metadata"]["name"] for job in jobs if not job["status"]]
 
     def condition(self, uid: str, kind: str) -> tuple[str, str]:
         """Return status and reason of a Study's condition."""

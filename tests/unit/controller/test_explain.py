@@ -14,6 +14,7 @@ from taskonomy_operator.study_status import Failure
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 AGO = (NOW - timedelta(minutes=12)).isoformat()
+SOON = (NOW + timedelta(minutes=1)).isoformat()
 QUEUE = "kueue.x-k8s.io/queue-name"
 
 
@@ -43,6 +44,13 @@ def job(*conditions: Any, **spec: Any) -> Any:
         "spec": spec,
         "status": {"conditions": list(conditions)},
     }
+
+
+def leaving(*conditions: Any, **metadata: Any) -> Any:
+    """Return a Job that is being deleted."""
+    found = job(*conditions)
+    found["metadata"] |= {"deletionTimestamp": AGO, **metadata}
+    return found
 
 
 def pod(phase: Any, *conditions: Any, node: Any = "gpu-1", state: Any = None, **more: Any) -> Any:
@@ -130,6 +138,30 @@ SEEN: Mapping[str, tuple[JobFacts, str, str]] = {
         "Unschedulable",
         f"waits for a node: {NO_NODE}",
     ),
+    "told to end, and does not": (
+        facts(pod("Running", state=RUNNING, metadata={"deletionTimestamp": AGO})),
+        "Hangs",
+        "its pod p on gpu-1 should have ended 12 min ago and has not",
+    ),
+    "an earlier attempt goes": (
+        facts(pod("Failed"), of=leaving(condition("Failed"))),
+        "Ending",
+        "waits until its earlier Job rooms-abc is gone, which is being deleted since 12 min",
+    ),
+    "an earlier attempt is held": (
+        facts(of=leaving(condition("Failed"), finalizers=["foregroundDeletion"])),
+        "Ending",
+        "is being deleted since 12 min; its finalizers are foregroundDeletion",
+    ),
+    "an earlier attempt does not go": (
+        facts(
+            pod("Failed"),
+            pod("Running", metadata={"deletionTimestamp": AGO}),
+            of=leaving(condition("Failed")),
+        ),
+        "Hangs",
+        "waits until its earlier Job rooms-abc is gone: its pod p on gpu-1 should have ended",
+    ),
     "not looked at": (facts(pod("Pending", node="")), "Unscheduled", "waits for the scheduler"),
     "no such image": (
         facts(pod("Pending", state=waiting("ImagePullBackOff", "not found"))),
@@ -168,7 +200,7 @@ SEEN: Mapping[str, tuple[JobFacts, str, str]] = {
     ),
     "running, silent": (facts(pod("Running", state=RUNNING)), "Running", "since 12 min on gpu-1"),
     "being ended": (
-        facts(pod("Running", state=RUNNING, metadata={"deletionTimestamp": AGO})),
+        facts(pod("Running", state=RUNNING, metadata={"deletionTimestamp": SOON})),
         "Ending",
         "it saves a checkpoint",
     ),

@@ -26,7 +26,6 @@ def job(reason: str, trials: int = 1, *, attempt: int = 0, failed: int = 1) -> J
         reason=reason,
         message="Job has reached the specified backoff limit",
         is_suspended=False,
-        is_leaving=False,
         ready=0,
         failed=failed,
         pods=1,
@@ -44,7 +43,6 @@ def pod(code: int, message: str = "", *, finished: str = "1", reason: str = "Err
 
 def alone(job: JobRecord, pod: PodEnd, retries: int = 3) -> tuple[bool, int, str]:
     told = verdict(job, pod, retries)
-    assert told.given_up is not None
     (attempts,) = told.given_up.values()
     assert attempts.verdict(retries) == "never"
     return attempts.is_bad, attempts.crashes, attempts.why()
@@ -81,7 +79,7 @@ def test_a_pack_that_told_its_trials_apart() -> None:
     words = LastWords.of(NAMES, {NAMES[0], NAMES[1]}, {NAMES[2]: bad})
     told = verdict(job("PodFailurePolicy", 4), PodEnd(64, "Error", words.text()), 3)
     assert told.finished == {NAMES[0], NAMES[1]}
-    assert told.given_up is None
+    assert not told.given_up
     assert told.ends == {
         NAMES[2]: End(code=64, reason="bad label"),
         NAMES[3]: End(code=1, alone=False),
@@ -92,8 +90,8 @@ def test_a_pack_that_told_its_trials_apart() -> None:
 def test_a_pack_that_crashed_without_a_word_is_halved_and_nothing_is_used_up(end: PodEnd) -> None:
     told = verdict(job("BackoffLimitExceeded", 4), end, 3)
     assert told.finished == frozenset()
-    assert set(told.ends or {}) == set(NAMES)
-    for each in (told.ends or {}).values():
+    assert set(told.ends) == set(NAMES)
+    for each in told.ends.values():
         assert not each.alone
         assert each.code not in (None, 64, 75)
 

@@ -15,7 +15,7 @@ from taskonomy_operator.job_end import PodEnd
 from taskonomy_operator.job_record import JobRecord
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.memory import Memory, oldest_first
-from taskonomy_operator.plan import Job
+from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.ranking_job import ranking_job_name
 from taskonomy_operator.study_status import StudyStatus
 
@@ -47,7 +47,15 @@ class World:
 
     def fresh(self) -> Memory:
         """Return what a controller knows that starts now."""
-        memory = Memory(self.study, OWNER, 1, self.status, most_in_pack=self.pack, now=self.now)
+        memory = Memory(
+            self.study,
+            OWNER,
+            1,
+            self.status,
+            most_in_pack=self.pack,
+            now=self.now,
+            ticks=lambda: self.now,
+        )
         if memory.wants_ranking:
             memory.saw_ranking(self.ranking, self.now)
         for record in oldest_first(self.records.values()):
@@ -129,7 +137,6 @@ def record(name: str, job: Job, made_at: float, attempt: int) -> JobRecord:
         reason="",
         message="",
         is_suspended=False,
-        is_leaving=False,
         ready=1,
         failed=0,
         pods=1,
@@ -306,7 +313,7 @@ def a_large_study() -> Memory:
             "spec.parallelism": 5_000,
         }
     )
-    return Memory(study, OWNER, 1, StudyStatus(), most_in_pack=1, now=0.0)
+    return Memory(study, OWNER, 1, StudyStatus(), most_in_pack=1, now=0.0, ticks=float)
 
 
 def test_the_status_of_a_study_of_any_size_is_small() -> None:
@@ -318,7 +325,9 @@ def test_the_status_of_a_study_of_any_size_is_small() -> None:
             memory.saw_result(name)
     status = status_of(memory, 1.0)
     assert len(status.model_dump_json(by_alias=True)) < 32 * 1024
-    told = status_of(Memory(memory.study, OWNER, 1, status, most_in_pack=1, now=0.0), 1.0)
+    told = status_of(
+        Memory(memory.study, OWNER, 1, status, most_in_pack=1, now=0.0, ticks=float), 1.0
+    )
     assert told.trials.done == status.trials.done == 4_500
 
 
@@ -329,7 +338,7 @@ def test_a_status_that_would_be_too_long_forgets_its_end(monkeypatch: pytest.Mon
     for node in memory.plan.nodes()[::2]:
         memory.saw_result(node.digest)
     status = status_of(memory, 1.0)
-    told = Memory(memory.study, OWNER, 1, status, most_in_pack=1, now=0.0)
+    told = Memory(memory.study, OWNER, 1, status, most_in_pack=1, now=0.0, ticks=float)
     done = {node.digest for node in told.plan.nodes() if node.state == "done"}
     assert len(done) > 100
     assert done < {node.digest for node in memory.plan.nodes() if node.state == "done"}

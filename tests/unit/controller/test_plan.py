@@ -14,7 +14,8 @@ from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.tasks import paper_dictionary
 from taskonomy_catalogue.trials import Trial, digest, enumerate_trials, upstream
 from taskonomy_operator.packing import DEFAULT_PACK
-from taskonomy_operator.plan import Job, Node, Plan
+from taskonomy_operator.plan import Plan
+from taskonomy_operator.plan_parts import Job, Node
 from taskonomy_operator.retries import End
 
 PAPER26 = {
@@ -76,6 +77,11 @@ def run_to_the_end(plan: Plan, *, free: Any = 3) -> Any:
             for name in job.digests:
                 plan.saw_result(name)
     raise AssertionError("it never ends")
+
+
+def lost(plan: Plan) -> list[Node]:
+    """Return what a plan's trials say of what will get no result, given up before blocked."""
+    return [n for state in ("failed", "blocked") for n in plan.nodes() if n.state == state]
 
 
 # --- what is asked -----------------------------------------------------------------------------
@@ -364,3 +370,37 @@ def test_whatever_fails_the_rest_is_trained_once(seed: int) -> None:
         if node.state == "blocked":
             assert any(at(plan, up).state in ("failed", "blocked") for up in node.upstream)
         assert node.state in ("done", "failed", "blocked")
+
+
+# --- what is lost, and what is held ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_lost_is_known_without_looking_at_every_trial(
+    study: Callable[..., Study], seed: int
+) -> None:
+    draw, plan = random.Random(seed), Plan(study(retries=0))
+    for _ in range(60):
+        name = draw.choice(plan.nodes()).digest
+        if draw.random() < 0.5:
+            plan.saw_end(name, draw.choice([BAD, CRASH]), 0.0)
+        elif draw.random() < 0.1:
+            plan.forgive()
+        else:
+            draw.choice([plan.saw_result, plan.hold, plan.release])(name)
+        assert plan.lost(1_000) == lost(plan)
+        assert plan.lost(2) == lost(plan)[:2]
+
+
+def test_a_trial_that_is_held_starts_once_it_is_released(study: Callable[..., Study]) -> None:
+    plan = Plan(study())
+    node = named(plan, "task-specific normals")
+    plan.hold(node.digest)
+    assert node.digest not in {name for job in plan.next_jobs(100, 0.0) for name in job.digests}
+    assert plan.wakes_at() is None
+    assert plan.why(node) == "waits until its earlier job is gone"
+    assert not plan.is_over()
+    plan.release(node.digest)
+    assert node.digest in {name for job in plan.next_jobs(100, 0.0) for name in job.digests}
+    plan.hold("unknown")
+    plan.release("unknown")

@@ -11,7 +11,9 @@ from taskonomy_catalogue.study import parse_study
 from taskonomy_catalogue.trials import digest, task_specific_trials
 from taskonomy_operator import constants
 from taskonomy_operator.cluster import Away, Refused
-from taskonomy_operator.reconcile import REFUSED_WAIT, UNSEEN_WAIT, Reconciler, Rhythm
+from taskonomy_operator.reconcile import UNSEEN_WAIT, Reconciler
+from taskonomy_operator.start_jobs import REFUSED_WAIT
+from taskonomy_operator.surroundings import Rhythm
 
 SMALL: dict[str, Any] = {
     "spec.tasks.subset": ["normals", "reshading"],
@@ -266,8 +268,8 @@ def test_a_job_that_the_watch_does_not_show_is_asked_after(
 
 
 def test_a_change_of_labels_right_after_the_end_loses_no_word(server: SmallServer) -> None:
-    uid, reconciler = server.submit(**SMALL), server.reconciler()
-    reconciler.rhythm = Rhythm(status_interval=5.0, keep_ended=100.0)
+    rhythm = Rhythm(status_interval=5.0, keep_ended=100.0)
+    uid, reconciler = server.submit(**SMALL), server.reconciler(rhythm)
     for _ in range(40):
         reconciler.reconcile(uid)
         for job in server.live():

@@ -6,7 +6,8 @@ import pytest
 from small_server import SmallServer
 
 from taskonomy_operator.cluster import Away, Object
-from taskonomy_operator.reconcile import Reconciler, Rhythm
+from taskonomy_operator.reconcile import Reconciler
+from taskonomy_operator.surroundings import Rhythm
 
 SMALL: dict[str, Any] = {
     "spec.tasks.subset": ["normals", "reshading"],
@@ -44,8 +45,8 @@ def created(server: Stumbling) -> list[str]:
 
 
 def test_the_last_job_of_a_suspended_study_ends_too_soon_after_a_write(server: Stumbling) -> None:
-    uid, reconciler = server.submit(**SMALL), server.reconciler()
-    reconciler.rhythm = Rhythm(status_interval=10.0, keep_ended=100.0)
+    rhythm = Rhythm(status_interval=10.0, keep_ended=100.0)
+    uid, reconciler = server.submit(**SMALL), server.reconciler(rhythm)
     reconciler.reconcile(uid)
     server.now += 20
     server.change(uid, suspend=True)

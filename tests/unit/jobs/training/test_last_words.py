@@ -7,7 +7,7 @@ import pytest
 from small_world import World
 
 from taskonomy_catalogue.last_words import VARIABLE, parse_last_words
-from taskonomy_catalogue.launch import trials_text
+from taskonomy_catalogue.launch import Saved, Started, trials_text
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
 from taskonomy_jobs.job import Job, Stopped
@@ -66,6 +66,20 @@ def test_what_ends_the_whole_job_is_told_too(
     finished, failed = words.by_digest([digest(trial) for trial in trials])
     assert finished == set()
     assert failed[""].code == 75
+
+
+def test_how_far_it_got_is_told(
+    job: Job, trials: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "said"))
+    first, second, *_ = (digest(trial) for trial in trials)
+    with last_words(job):
+        job.say(Started(trial=first, step=3))
+        job.say(Started(trial=second, step=4))
+        job.say(Saved(trial=second, step=9))
+    words = parse_last_words((tmp_path / "said").read_text())
+    assert words is not None
+    assert words.reached == (0, 3 + 9)
 
 
 def test_nobody_is_told_who_does_not_ask(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
