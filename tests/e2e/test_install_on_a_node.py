@@ -1,36 +1,37 @@
 """`helm install` into a namespace that refuses loose pods, and a whole study in containers.
 
-The study trains seven tasks and random features, alone and in pairs, in Job pods; meanwhile the
-operator's pod is deleted and the release is upgraded. Then it is loaded, asked, solved and shown,
-and the release goes without a trace.
+Its runs go to MLflow on a Postgres and an S3 server. The study trains seven tasks and random
+features, alone and in pairs, in Job pods; meanwhile it is asked about, the operator's pods are
+deleted and the release is upgraded. Then it is loaded, compared in a browser, solved and shown;
+`helm test` trains another; databases are lost and restored; and the release goes without a trace.
 """
 
 import copy
 import json
-import os
-import shutil
-import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import duckdb
 import kubernetes_programs
+import node_servers
 import pytest
-import yaml
+import seen_in_mlflow
 from kube import Object, eventually
-from node_images import TAG
-from node_world import World, found
+from node_world import World, removed
+from release import FULL, Release
+from release import STUDY as STUDY_NAME
+from seen_in_mlflow import Run, Tracking, browser, comparison, show, side_by_side
+
+from taskonomy_catalogue.records import RESULT_FILE
 
 pytestmark = [pytest.mark.node, pytest.mark.slow]
 
-CHART = Path(__file__).parents[2] / "charts" / "taskonomy"
-RELEASE = "lab"
 SMALL = {"gpus": 0, "cpu": "100m", "memory": "1Gi", "shm": "64Mi"}
 STUDY: Object = {
     "apiVersion": "taskonomy.dev/v1alpha1",
     "kind": "Study",
-    "metadata": {"name": "small"},
+    "metadata": {"name": STUDY_NAME},
     "spec": {
         "tasks": {
             "subset": [
@@ -52,123 +53,85 @@ STUDY: Object = {
         "taxonomy": {"budgets": [1.0, 2.0, 3.0], "orders": [1, 2]},
     },
 }
-
-
-def values() -> Object:
-    """Return what this cluster needs said: images without a registry, volumes, torch."""
-    quick = {"OMP_NUM_THREADS": "1", "TASKONOMY_PROGRESS_SECONDS": "1"}
-    torch = {"name": "torch", "claim": "torch", "path": "/opt/torch", "readOnly": True}
-    little = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}
-    return {
-        "image": {"registry": "localhost", "tag": TAG, "pullPolicy": "Never"},
-        "data": {"source": "existingClaim", "existingClaim": "data"},
-        "artifacts": {"source": "existingClaim", "existingClaim": "artifacts"},
-        "operator": {"resources": little, "keepFinished": 600},
-        "jobs": {"env": quick, "extraMounts": [torch], "pack": 8, "graceSeconds": 10},
-        "warehouse": {
-            "persistence": {"existingClaim": "warehouse"},
-            "suspend": True,
-            "resources": little,
-        },
-        "mlflow": {"enabled": False},
-    }
+TRIALS = 26
+"""6 networks of their own, 2 from scratch, 2 best guesses, 14 + 2 transfers."""
 
 
 @pytest.fixture
-def release(world: World, rooms: Path, tmp_path: Path) -> "Release":
-    """The chart, installed."""
+def release(world: World, rooms: Path, tmp_path: Path) -> Iterator[Release]:
+    """What a release needs, and its name; nothing is installed yet."""
     if kubernetes_programs.installed("helm") is None:
         pytest.skip("NO NODE: helm is not built; `make node` builds it")
-    world.volume("torch", path=world.node.host_folders)
-    world.volume("data", path=rooms)
-    for claim in ("artifacts", "warehouse"):
-        world.volume(claim)
-    installed = Release(world, tmp_path)
-    installed.helm("install", RELEASE, str(CHART), *installed.values(), "--wait", "--timeout=5m")
-    return installed
+    if why := node_servers.missing() or seen_in_mlflow.missing():
+        pytest.skip(f"NO NODE: the tests of an installed release did not run: {why}")
+    servers = tmp_path / "servers"
+    servers.mkdir()
+    with (
+        node_servers.postgres(world.node, servers) as database,
+        node_servers.bucket(world.node, servers) as bucket,
+    ):
+        made = Release(world, tmp_path, database, bucket)
+        made.give_what_it_needs(rooms)
+        yield made
 
 
-class Release:
-    """helm, kubectl's questions and taskonomyctl, all of one namespace."""
-
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world, self.folder, self.kube = world, folder, world.kube
-
-    def values(self, **more: Any) -> list[str]:
-        """Write the values and return the words that name them."""
-        path = self.folder / "values.yaml"
-        path.write_text(yaml.safe_dump(values() | more))
-        return ["--values", str(path)]
-
-    def helm(self, *words: str) -> str:
-        """Run helm; what it says when it fails is shown."""
-        return self._run(str(kubernetes_programs.installed("helm")), *words)
-
-    def taskonomyctl(self, *words: str) -> str:
-        """Run the command line as a person does beside the cluster."""
-        return self._run(sys.executable, "-m", "taskonomyctl", *words)
-
-    def _run(self, *command: str) -> str:
-        told = {"KUBECONFIG": str(self.world.node.kubeconfig), "HOME": str(self.folder)}
-        told |= {"HELM_NAMESPACE": self.world.namespace}
-        ran = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=os.environ | told,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}"
-        return ran.stdout + ran.stderr
-
-    def jobs(self) -> dict[str, Object]:
-        """Return the Study's Jobs by name."""
-        path = f"/apis/batch/v1/namespaces/{self.world.namespace}/jobs"
-        found = self.kube.items(path, labelSelector="taskonomy.dev/study=small")
-        return {job["metadata"]["name"]: job for job in found}
-
-    def study(self) -> Object:
-        """Return the Study as it is."""
-        space = f"/apis/taskonomy.dev/v1alpha1/namespaces/{self.world.namespace}"
-        return found(self.kube, f"{space}/studies/small")
-
-    def trials(self) -> dict[str, int]:
-        """Return the Study's counts."""
-        counts: dict[str, int] = self.study().get("status", {}).get("trials") or {}
-        return counts
-
-    def is_over(self, kind: str) -> bool:
-        """Return whether the Study has come to a condition."""
-        listed = self.study().get("status", {}).get("conditions") or []
-        return any(c["type"] == kind and c["status"] == "True" for c in listed)
-
-
-def test_a_study_on_an_installed_release(release: Release) -> None:
-    submit(release)
-    eventually(lambda: training_pods(release), within=180, what=release.world.story)
-    eventually(lambda: release.trials().get("done", 0) >= 3, within=600, what=release.world.story)
+def test_a_study_on_an_installed_release(
+    release: Release, record_property: Callable[[str, object], None]
+) -> None:
+    nothing = release.cluster_wide()
+    record_property("seconds from helm install to a training pod", install_and_submit(release))
+    ask_while_it_trains(release)
     lose_the_operator(release)
     upgrade_and_change_no_job(release)
     eventually(lambda: release.is_over("Completed"), within=1500, what=release.world.story)
     everything_was_trained(release)
-    load(release)
+    release.load("load-now")
+    everything_was_tracked(release)
+    transfers_are_compared_in_a_browser(release)
     ask_solve_report(release)
-    uninstall(release)
+    try_it_out(release)
+    lose_and_restore(release)
+    uninstall_and_keep(release)
+    uninstall_and_leave_nothing(release)
+    assert release.cluster_wide() == nothing
 
 
-def submit(release: Release) -> None:
+# --- while it trains ---------------------------------------------------------------------------
+
+
+def install_and_submit(release: Release) -> float:
+    """Return the seconds from `helm install` until a pod trains."""
+    begun = time.monotonic()
+    release.helm("install", "--wait", "--timeout=8m")
+    ready = time.monotonic()
     (release.folder / "study.yaml").write_text(json.dumps(STUDY))
     release.taskonomyctl("submit", "-n", release.world.namespace)
+    eventually(release.training_pods, within=180, what=release.world.story)
+    trains = time.monotonic() - begun
+    sys.stderr.write(f"\nhelm install: ready in {ready - begun:.1f} s, trains in {trains:.1f} s\n")
+    return round(trains, 1)
 
 
-def training_pods(release: Release) -> list[Object]:
-    running = release.world.pods("taskonomy.dev/study=small")
-    return [pod for pod in running if pod["status"]["phase"] in ("Running", "Succeeded")]
+def ask_while_it_trains(release: Release) -> None:
+    """Ask after a trial whose pod runs, and follow its log to the end."""
+    place = ("-n", release.world.namespace)
+
+    def stand() -> Object:
+        return dict(json.loads(release.taskonomyctl("status", "-o", "json", *place)))
+
+    running = eventually(lambda: stand()["running"], within=120, what=release.world.story)
+    trial = running[0]["digest"]
+    assert " on one-node" in release.taskonomyctl("why", trial, *place)
+    followed = release.taskonomyctl("logs", "--follow", trial, *place)
+    assert "finished, mean loss" in followed
+    assert followed == release.taskonomyctl("logs", trial, *place)
+    now = stand()
+    assert (now["study"], now["phase"], now["trials"]) == (STUDY_NAME, "Running", TRIALS)
 
 
 def lose_the_operator(release: Release) -> None:
     """Delete every replica at once: nobody hands the lease on."""
+    eventually(lambda: release.trials().get("done", 0) >= 3, within=600, what=release.world.story)
     pods = release.world.pods("app.kubernetes.io/component=operator")
     assert len(pods) == 2
     for pod in pods:
@@ -177,9 +140,8 @@ def lose_the_operator(release: Release) -> None:
 
 def upgrade_and_change_no_job(release: Release) -> None:
     before = release.jobs()
-    changed = copy.deepcopy(values()["operator"]) | {"logLevel": "debug"}
-    words = release.values(operator=changed)
-    release.helm("upgrade", RELEASE, str(CHART), *words, "--wait", "--timeout=5m")
+    changed = copy.deepcopy(release.values()["operator"]) | {"logLevel": "debug"}
+    release.helm("upgrade", "--wait", "--timeout=5m", operator=changed)
     after = release.jobs()
     same = before.keys() & after.keys()
     assert same
@@ -188,60 +150,138 @@ def upgrade_and_change_no_job(release: Release) -> None:
         assert after[name]["spec"] == before[name]["spec"]
 
 
+# --- what came of it ---------------------------------------------------------------------------
+
+
+def results(release: Release) -> dict[str, Object]:
+    """Return what each trial left in the volume, by digest."""
+    files = release.artifacts.glob(f"*/{RESULT_FILE}")
+    return {path.parent.name: json.loads(path.read_text()) for path in files}
+
+
 def everything_was_trained(release: Release) -> None:
     counts = release.trials()
-    assert counts["done"] == counts["total"]
+    assert counts["done"] == counts["total"] == len(results(release)) == TRIALS
     assert counts["failed"] == 0
-    results = list((release.world.folder / "artifacts").glob("*/result.json"))
-    assert len(results) == counts["total"]
 
 
-def load(release: Release) -> None:
-    """Start a load on demand, as `kubectl create job --from=cronjob/…` does."""
-    space = f"/apis/batch/v1/namespaces/{release.world.namespace}"
-    (cron,) = release.kube.items(f"{space}/cronjobs")
-    meta = {"name": "load-now", "namespace": release.world.namespace}
-    template = cron["spec"]["jobTemplate"]["spec"]
-    release.kube.create(
-        {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": template}
-    )
+def everything_was_tracked(release: Release) -> None:
+    """Every trial is a run in MLflow, its numbers are in Postgres, its pictures in the bucket."""
+    tracking, left = Tracking(release.mlflow), results(release)
+    runs = tracking.trials(STUDY_NAME)
+    assert runs.keys() == left.keys()
+    for digest, run in runs.items():
+        assert (run.status, run.tags["taskonomy.study"]) == ("FINISHED", STUDY_NAME)
+        assert run.metrics["loss"] == pytest.approx(left[digest]["mean_loss"])
+    query = "SELECT run_uuid, value FROM latest_metrics WHERE key = 'loss'"
+    kept = {run: float(value) for run, value in release.database.rows("mlflow", query)}
+    assert kept.items() >= {run.number: run.metrics["loss"] for run in runs.values()}.items()
+    for run in transfers(tracking):
+        assert run.params["sources"] == run.tags["taskonomy.sources"]
+        assert tracking.curve(run, "train/loss")
+        assert 0 <= run.metrics["gain"] <= 1  # the loader wrote it
+        picture = tracking.files(run, "images")[0]
+        content = tracking.file(run, picture)
+        assert content.startswith(b"\x89PNG")
+        (size,) = (
+            size
+            for key, size in release.bucket.objects().items()
+            if run.number in key and key.endswith(picture)
+        )
+        assert size == len(content)
 
-    def ended() -> bool:
-        status = release.kube.get(f"{space}/jobs/load-now")["status"]
-        assert not status.get("failed"), release.world.story()
-        return bool(status.get("succeeded"))
 
-    eventually(ended, within=300, what=release.world.story)
+def transfers(tracking: Tracking, target: str = "normals") -> list[Run]:
+    """Return the runs of the transfers to a target, the best first."""
+    runs = [run for run in tracking.trials(STUDY_NAME).values() if run.params["target"] == target]
+    found = [run for run in runs if run.params["kind"] == "transfer"]
+    assert len(found) >= 6
+    return sorted(found, key=lambda run: run.metrics["loss"])
+
+
+def transfers_are_compared_in_a_browser(release: Release) -> None:
+    """Open the page that a run's description links to, and MLflow's own of chosen runs."""
+    tracking = Tracking(release.mlflow)
+    runs = transfers(tracking)
+    with browser() as page:
+        names = [run.name for run in runs]
+        show(page, comparison(tracking, runs[0]), release.folder / "all.png", *names, "train/loss")
+        listed = page.inner_text("body")
+        assert sorted(names, key=listed.index) == names
+        best = runs[:3]
+        losses = [f"{run.metrics['loss']:.4g}" for run in best]
+        names = [run.name for run in best]
+        show(page, side_by_side(tracking, best), release.folder / "best.png", *names, *losses)
 
 
 def ask_solve_report(release: Release) -> None:
-    """Read the snapshot where it lies, as whoever mounts the volume would."""
-    (snapshot,) = (release.world.folder / "warehouse" / "snapshot").glob("*.duckdb")
-    with duckdb.connect(str(snapshot), read_only=True) as opened:
-        sums = opened.execute("SELECT target, sum(affinity) FROM affinity GROUP BY 1").fetchall()
-    assert {"normals", "depth"} <= {target for target, _ in sums}
-    assert {round(total, 9) for _, total in sums} == {1}
-    shutil.copy(snapshot, release.folder / "warehouse.duckdb")
-    said = release.taskonomyctl("sql", "SELECT count(*) AS taxonomies FROM taxonomy")
-    assert "6" in said
-    solved = release.taskonomyctl("solve", "--study", "small", "--budgets", "2", "-o", "csv")
+    """Read the snapshot where it lies, in the bucket, as whoever may read that would."""
+    query = "SELECT target, round(sum(affinity), 9) FROM affinity GROUP BY 1 ORDER BY 1"
+    sums = release.taskonomyctl("sql", "--format", "csv", "--snapshot", release.snapshot, query)
+    whole = dict(line.split(",") for line in sums.splitlines()[1:])
+    assert whole.keys() >= {"normals", "depth"}
+    assert set(whole.values()) == {"1.0"}
+    files = ("--from-artifacts", str(release.artifacts), "--no-publish")
+    release.taskonomyctl("load", "-f", "study.yaml", *files)
+    assert sums == release.taskonomyctl("sql", "--format", "csv", query)
+    solved = release.taskonomyctl("solve", "--study", STUDY_NAME, "--budgets", "2", "-o", "csv")
     assert "normals" in solved
-    release.taskonomyctl("report", "--study", "small")
+    release.taskonomyctl("report", "--study", STUDY_NAME)
     assert (release.folder / "report" / "report.html").stat().st_size > 10_000
 
 
-def uninstall(release: Release) -> None:
-    """Uninstall: the Study and its definition stay, as the values say, and nothing runs."""
-    release.helm("uninstall", RELEASE, "--wait", "--timeout=3m")
-    space = f"namespaces/{release.world.namespace}"
-    kinds = {
-        f"/apis/apps/v1/{space}/deployments",
-        f"/apis/batch/v1/{space}/cronjobs",
-        f"/apis/rbac.authorization.k8s.io/v1/{space}/roles",
-        f"/apis/rbac.authorization.k8s.io/v1/{space}/rolebindings",
-        f"/apis/networking.k8s.io/v1/{space}/networkpolicies",
-        f"/apis/policy/v1/{space}/poddisruptionbudgets",
-        f"/api/v1/{space}/services",
-    }
-    assert [thing["metadata"]["name"] for path in kinds for thing in release.kube.items(path)] == []
-    assert release.study()
+# --- and after ---------------------------------------------------------------------------------
+
+
+def try_it_out(release: Release) -> None:
+    """`helm test` trains a study of its own, and takes it away."""
+    assert "Failed" not in release.helm("test", "--timeout=10m")
+    runs = Tracking(release.mlflow).trials(f"{FULL}-test").values()
+    assert {run.params["target"] for run in runs} == {"depth", "normals"}
+    space = f"/apis/taskonomy.dev/v1alpha1/namespaces/{release.world.namespace}/studies"
+    assert [study["metadata"]["name"] for study in release.kube.items(space)] == [STUDY_NAME]
+    assert not (release.artifacts / f"{FULL}-test").exists()
+    assert not release.world.pods(f"taskonomy.dev/study={FULL}-test")
+
+
+def lose_and_restore(release: Release) -> None:
+    """Restore MLflow's database from a dump, and make the warehouse anew."""
+    before = {run.number: run for run in Tracking(release.mlflow).runs(STUDY_NAME)}
+    dump = str(release.folder / "mlflow.dump")
+    release.database.run("pg_dump", "--format=custom", "--file", dump, "mlflow")
+    release.database.run("dropdb", "--force", "mlflow")
+    release.database.run("createdb", "mlflow")
+    release.database.run("pg_restore", "--exit-on-error", "--dbname=mlflow", dump)
+    assert {run.number: run for run in Tracking(release.mlflow).runs(STUDY_NAME)} == before
+
+    query = "FROM affinity ORDER BY ALL"
+    knew = release.taskonomyctl("sql", "--format", "csv", "--snapshot", release.snapshot, query)
+    (release.world.folder / f"{FULL}-warehouse" / "warehouse.duckdb").unlink()
+    release.load("load-anew")
+    now = release.taskonomyctl("sql", "--format", "csv", "--snapshot", release.snapshot, query)
+    assert now == knew
+
+
+def uninstall_and_keep(release: Release) -> None:
+    """Uninstall: definition, Study and results stay, as the values say, and nothing else."""
+    release.helm("uninstall", "--wait", "--timeout=3m")
+    assert release.objects() == {f"persistentvolumeclaims/{FULL}-artifacts"}
+    assert release.is_over("Completed")
+    assert len(results(release)) == TRIALS
+
+
+def uninstall_and_leave_nothing(release: Release) -> None:
+    """Install anew, which trains nothing again; uninstall, and this time the definition goes."""
+    before = release.jobs().keys()
+    release.helm("install", crds={"keep": False}, mlflow={"enabled": False})
+    deployed = f"/apis/apps/v1/namespaces/{release.world.namespace}/deployments/{FULL}-operator"
+    eventually(
+        lambda: release.kube.get(deployed)["status"].get("readyReplicas") == 2,
+        within=120,
+        what=release.world.story,
+    )
+    assert release.is_over("Completed")
+    assert release.jobs().keys() <= before
+    release.helm("uninstall", "--wait", "--timeout=3m")
+    assert not release.study()
+    removed(release.kube, release.world.namespace_object())

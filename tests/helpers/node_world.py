@@ -9,6 +9,7 @@ from pathlib import Path
 from kube import ApiError, Kube, Object, eventually
 from one_node import OneNode
 
+MODES = ["ReadWriteOnce", "ReadWriteMany"]
 NOBODY = 65532
 """Whom our images run as."""
 
@@ -38,12 +39,13 @@ class World:
         account = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default"
         eventually(lambda: found(self.kube, account), what="no default service account")
 
-    def volume(self, name: str, *, path: Path | None = None) -> Path:
+    def volume(self, name: str, *, path: Path | None = None, claimed: bool = True) -> Path:
         """Make a claim and the volume it is bound to; return the folder behind it.
 
         Args:
             name: of the claim.
             path: a folder there is; else an empty one that pods may write to is made.
+            claimed: whether the claim is made, or somebody else makes it.
         """
         folder = path or self.folder / name
         if path is None:
@@ -51,7 +53,7 @@ class World:
             os.chown(folder, NOBODY, NOBODY)
         whole = f"{self.namespace}-{name}"
         claim = {"namespace": self.namespace, "name": name}
-        shape = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+        shape: Object = {"storageClassName": "", "accessModes": MODES}
         size = {"storage": "1Gi"}
         self.kube.create(
             {
@@ -66,14 +68,10 @@ class World:
                 },
             }
         )
-        self.kube.create(
-            {
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "metadata": claim,
-                "spec": {**shape, "resources": {"requests": size}, "volumeName": whole},
-            }
-        )
+        if claimed:
+            spec = {**shape, "resources": {"requests": size}, "volumeName": whole}
+            claiming = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": claim}
+            self.kube.create({**claiming, "spec": spec})
         return folder
 
     def pods(self, selector: str = "") -> list[Object]:

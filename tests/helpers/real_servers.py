@@ -97,8 +97,17 @@ def http_status(url: str) -> int:
 
 
 @contextmanager
-def s3_server(weed: str, folder: Path) -> Iterator[dict[str, str]]:
-    """Run SeaweedFS with its S3 gateway; give the AWS_* variables that reach it."""
+def s3_server(
+    weed: str, folder: Path, *, address: str = "127.0.0.1", before: Sequence[str] = ()
+) -> Iterator[dict[str, str]]:
+    """Run SeaweedFS with its S3 gateway; give the AWS_* variables that reach it.
+
+    Args:
+        weed: the program.
+        folder: where it keeps everything.
+        address: where it listens.
+        before: words of a command that runs it.
+    """
     key, secret = "test-key", "test-secret"
     config = folder / "s3.json"
     identity = {
@@ -114,8 +123,8 @@ def s3_server(weed: str, folder: Path) -> Iterator[dict[str, str]]:
     for name in names:
         http, grpc = next(ports), next(ports)
         options += [f"-{name}.port={http}", f"-{name}.port.grpc={grpc}"]
-        url = f"http://127.0.0.1:{http}"  # the last is the gateway's
-    command = [weed, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+        url = f"http://{address}:{http}"  # the last is the gateway's
+    command = [*before, weed, "server", f"-dir={folder}", f"-ip={address}", f"-ip.bind={address}"]
     command += ["-filer", "-s3", f"-s3.config={config}", "-volume.max=20"]
     # By default it listens on fixed ports too, and reports statistics to its makers.
     options += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]

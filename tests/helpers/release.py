@@ -1,0 +1,210 @@
+"""The chart installed on a node: helm, taskonomyctl, and what a namespace holds."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import kubernetes_programs
+import yaml
+from kube import Object, eventually
+from node_images import TAG
+from node_servers import Bucket, Postgres
+from node_world import World, found
+
+CHART = Path(__file__).parents[2] / "charts" / "taskonomy"
+NAME = "lab"
+FULL = f"{NAME}-taskonomy"
+"""What the names of the release's objects begin with."""
+STUDY = "small"
+"""The study that it runs."""
+
+NAMESPACED = (
+    *("/apis/apps/v1/{}/deployments", "/apis/batch/v1/{}/cronjobs", "/api/v1/{}/services"),
+    "/apis/rbac.authorization.k8s.io/v1/{}/roles",
+    "/apis/rbac.authorization.k8s.io/v1/{}/rolebindings",
+    *("/api/v1/{}/serviceaccounts", "/api/v1/{}/configmaps", "/api/v1/{}/secrets"),
+    "/apis/networking.k8s.io/v1/{}/networkpolicies",
+    "/apis/policy/v1/{}/poddisruptionbudgets",
+    "/api/v1/{}/persistentvolumeclaims",
+)
+CLUSTER_WIDE = (
+    *("rbac.authorization.k8s.io/v1/clusterroles", "scheduling.k8s.io/v1/priorityclasses"),
+    "rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "apiextensions.k8s.io/v1/customresourcedefinitions",
+    "admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+    "admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+    *("storage.k8s.io/v1/storageclasses", "node.k8s.io/v1/runtimeclasses"),
+)
+"""Kinds that a chart may make objects of, in its namespace and outside."""
+
+
+class Release:
+    """helm, kubectl's questions and taskonomyctl, all of one namespace."""
+
+    def __init__(self, world: World, folder: Path, database: Postgres, bucket: Bucket) -> None:
+        self.world, self.folder, self.kube = world, folder, world.kube
+        self.database, self.bucket = database, bucket
+
+    def give_what_it_needs(self, rooms: Path) -> None:
+        """Make what is there before a release: torch, data, places for volumes, two Secrets."""
+        self.world.volume("torch", path=self.world.node.host_folders)
+        self.world.volume("data", path=rooms)
+        for name in ("artifacts", "warehouse"):
+            self.world.volume(f"{FULL}-{name}", claimed=False)
+        self.tell_secret("database", {"uri": self.database.uri("mlflow")})
+        self.tell_secret("bucket", self.bucket.login)
+
+    def tell_secret(self, name: str, content: Mapping[str, str]) -> None:
+        """Make a Secret, or change it."""
+        meta = {"name": name, "namespace": self.world.namespace}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta}
+        path = f"/api/v1/namespaces/{self.world.namespace}/secrets/{name}"
+        change = self.kube.update if found(self.kube, path) else self.kube.create
+        change({**secret, "stringData": dict(content)})
+
+    def helm(self, verb: str, *words: str, **values: Any) -> str:
+        """Run helm; what it says when it fails is shown."""
+        if verb in ("install", "upgrade"):
+            path = self.folder / "values.yaml"
+            path.write_text(yaml.safe_dump(self.values() | values))
+            words = (str(CHART), "--values", str(path), *words)
+        return self._run(str(kubernetes_programs.installed("helm")), verb, NAME, *words)
+
+    def taskonomyctl(self, *words: str) -> str:
+        """Run the command line as a person does beside the cluster."""
+        return self._run(*self.command(*words))
+
+    def command(self, *words: str) -> list[str]:
+        """Return a command line of taskonomyctl."""
+        return [sys.executable, "-m", "taskonomyctl", *words]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs beside the cluster are told: where it is, and how S3 is reached."""
+        told = {"KUBECONFIG": str(self.world.node.kubeconfig), "HOME": str(self.folder)}
+        return {**os.environ, **told, **self.bucket.variables} | {
+            "HELM_NAMESPACE": self.world.namespace
+        }
+
+    def _run(self, *command: str) -> str:
+        ran = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}{self.world.story()}"
+        return ran.stdout + ran.stderr
+
+    def values(self) -> Object:
+        """Return what this cluster needs said: images without a registry, volumes, servers."""
+        quick = {"OMP_NUM_THREADS": "1", "TASKONOMY_PROGRESS_SECONDS": "1"}
+        torch = {"name": "torch", "claim": "torch", "path": "/opt/torch", "readOnly": True}
+        little = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}
+        s3 = {"s3Endpoint": self.bucket.endpoint, "existingSecret": "bucket"}
+        return {
+            "image": {"registry": "localhost", "tag": TAG, "pullPolicy": "Never"},
+            "data": {"source": "existingClaim", "existingClaim": "data"},
+            "artifacts": {"source": "newClaim", "size": "1Gi", "keep": True},
+            "operator": {"resources": little, "keepFinished": 600},
+            "jobs": {"env": quick, "extraMounts": [torch], "pack": 8, "graceSeconds": 10},
+            "warehouse": {
+                "persistence": {"size": "1Gi", "keep": False},
+                "snapshot": {"uri": self.snapshot, **s3},
+                "suspend": True,
+                "resources": little,
+            },
+            "mlflow": {
+                "backend": {"store": "postgres", "existingSecret": "database"},
+                "artifacts": {"store": "s3", "s3Uri": f"s3://{self.bucket.name}/runs", **s3},
+                "service": {"type": "NodePort"},
+                "allowedHosts": [f"{self.world.node.place.inner}:*"],
+                "workers": 1,
+                "resources": little,
+            },
+            "test": {"cpu": "100m"},
+        }
+
+    @property
+    def snapshot(self) -> str:
+        """Where the loader publishes what readers open."""
+        return f"s3://{self.bucket.name}/snapshot"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder behind the volume of results."""
+        return self.world.folder / f"{FULL}-artifacts"
+
+    @property
+    def mlflow(self) -> str:
+        """The tracking server's address as a browser beside the cluster has it."""
+        space = f"/api/v1/namespaces/{self.world.namespace}"
+        (port,) = self.kube.get(f"{space}/services/{FULL}-mlflow")["spec"]["ports"]
+        return f"http://{self.world.node.place.inner}:{port['nodePort']}"
+
+    # --- what the namespace holds --------------------------------------------------------------
+
+    def jobs(self) -> dict[str, Object]:
+        """Return the Study's Jobs by name."""
+        path = f"/apis/batch/v1/namespaces/{self.world.namespace}/jobs"
+        listed = self.kube.items(path, labelSelector=f"taskonomy.dev/study={STUDY}")
+        return {job["metadata"]["name"]: job for job in listed}
+
+    def study(self) -> Object:
+        """Return the Study as it is; empty: there is none."""
+        space = f"/apis/taskonomy.dev/v1alpha1/namespaces/{self.world.namespace}"
+        return found(self.kube, f"{space}/studies/{STUDY}")
+
+    def trials(self) -> dict[str, int]:
+        """Return the Study's counts."""
+        counts: dict[str, int] = self.study().get("status", {}).get("trials") or {}
+        return counts
+
+    def is_over(self, kind: str) -> bool:
+        """Return whether the Study has come to a condition."""
+        listed = self.study().get("status", {}).get("conditions") or []
+        return any(c["type"] == kind and c["status"] == "True" for c in listed)
+
+    def training_pods(self) -> list[Object]:
+        """Return the Study's pods that run or have run."""
+        listed = self.world.pods(f"taskonomy.dev/study={STUDY}")
+        return [pod for pod in listed if pod["status"].get("phase") in ("Running", "Succeeded")]
+
+    def load(self, job: str) -> None:
+        """Start a load on demand, as `kubectl create job --from=cronjob/…` does, and wait."""
+        space = f"/apis/batch/v1/namespaces/{self.world.namespace}"
+        (cron,) = self.kube.items(f"{space}/cronjobs")
+        meta = {"name": job, "namespace": self.world.namespace}
+        template = cron["spec"]["jobTemplate"]["spec"]
+        made = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": template}
+        self.kube.create(made)
+
+        def ended() -> bool:
+            status = self.kube.get(f"{space}/jobs/{job}")["status"]
+            assert not status.get("failed"), self.world.story()
+            return bool(status.get("succeeded"))
+
+        eventually(ended, within=300, what=self.world.story)
+
+    def objects(self) -> set[str]:
+        """Return kind and name of what carries the release's label in its namespace."""
+        mine = f"app.kubernetes.io/instance={NAME}"
+        paths = [path.format(f"namespaces/{self.world.namespace}") for path in NAMESPACED]
+        return {
+            f"{path.rpartition('/')[2]}/{thing['metadata']['name']}"
+            for path in paths
+            for thing in self.kube.items(path, labelSelector=mine)
+        }
+
+    def cluster_wide(self) -> set[str]:
+        """Return kind and name of everything outside namespaces that a chart may make."""
+        return {
+            f"{path.rpartition('/')[2]}/{thing['metadata']['name']}"
+            for path in CLUSTER_WIDE
+            for thing in self.kube.items(f"/apis/{path}")
+        }
