@@ -406,6 +406,7 @@ UNSEEN_BY_THE_SERVER = {
     "no source but itself": "the dictionary's roles",
     "too many transfers": "the dictionary's roles",
     "too many transfers by seeds": "the dictionary's roles",
+    "an adversary and no image": "the dictionary's outputs",
     "batch size of nobody": "the dictionary",
     "batch size twice": "the dictionary: two names of one task",
     # nothing wrong is left when it gets there
@@ -426,6 +427,11 @@ GOOD: dict[str, dict[str, object]] = {
         "status": {"observedGeneration": 1},
     },
     "steps": {"spec.training.transfer.steps": 100},
+    "the paper's adversary": {"spec.training.taskSpecific.adversarial": {}},
+    "an adversary before the end": {
+        "spec.training.taskSpecific": {"steps": 500, "adversarial": {"fromStep": 499}}
+    },
+    "mirrored examples": {"spec.training.taskSpecific.augment.flip": True},
     "three seeds": {"spec.training.scratch.seeds": [0, 1, 2]},
     "two nodes": {"spec.resources.taskSpecific.nodes": {"min": 1, "max": 2}},
     "quantities": {
