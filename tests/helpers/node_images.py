@@ -83,17 +83,23 @@ def _sources() -> str:
 def _build(folder: Path) -> None:
     command = [sys.executable, str(TREE / "images" / "build.py"), *NAMES, "--save"]
     _run(*command, *options(folder))
+    _run("buildah", *_store(folder), "rmi", "--prune")  # of earlier builds stays what this one used
 
 
 def options(folder: Path) -> list[str]:
     """Return the words that have images/build.py build what tests run, all of it in a folder."""
-    store = ["--root", str(folder / "store"), "--runroot", str(folder / "run")]
-    store += ["--storage-driver", "overlay"]
+    store = " ".join(_store(folder))
     return [
-        *("--tool", "buildah", "--tool-options", " ".join(store), "--folder", str(folder)),
+        *("--tool", "buildah", "--tool-options", store, "--folder", str(folder)),
         *("--base", "bootstrapped", "--python", PYTHON, "--torch", "mounted"),
         *("--prefix", "localhost/", "--version", TAG),
     ]
+
+
+def _store(folder: Path) -> list[str]:
+    """Return the words that keep buildah's layers in a folder of ours."""
+    place = ["--root", str(folder / "store"), "--runroot", str(folder / "run")]
+    return [*place, "--storage-driver", "overlay"]
 
 
 def _run(*command: str) -> None:
