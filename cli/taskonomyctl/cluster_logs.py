@@ -8,8 +8,8 @@ import click
 
 from taskonomy_catalogue.errors import NotFound
 from taskonomy_operator.cluster import ApiError, Away, Refused
-from taskonomy_operator.explain_pods import told_of as telling_pod
 from taskonomy_operator.plan_parts import Node
+from taskonomy_operator.pod_facts import told_of as telling_pod
 from taskonomy_operator.why import Asked
 from taskonomyctl.cluster_runs import the_study
 from taskonomyctl.job_words import told_of

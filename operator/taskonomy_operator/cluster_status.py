@@ -5,13 +5,12 @@ only differs in its ETA is not worth a write (`is_worth_writing`).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from taskonomy_operator.asked import PLAN_STAGES, PlanStage
-from taskonomy_operator.job_record import JobRecord
+from taskonomy_operator.conditions import Trouble, conditions
 from taskonomy_operator.ledger import Page
 from taskonomy_operator.memory import Memory
 from taskonomy_operator.names import ranking_name
@@ -21,7 +20,6 @@ from taskonomy_operator.study_status import (
     MAX_MESSAGE,
     MAX_RANGES,
     MAX_TRIED,
-    Condition,
     Counts,
     Failure,
     StageStatus,
@@ -35,16 +33,6 @@ ETA_MOVES = 0.1
 """Share of the time left by which an ETA has to move before it is written again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What keeps the controller from making Jobs."""
-
-    reason: str
-    """One word: `QuotaExceeded`, `JobsRefused`, `NameTaken`."""
-    message: str
-    """The server's or our sentence."""
-
-
 def status_of(memory: Memory, now: float, trouble: Trouble | None = None) -> StudyStatus:
     """Return the status of a study.
 
@@ -54,7 +42,7 @@ def status_of(memory: Memory, now: float, trouble: Trouble | None = None) -> Stu
         trouble: what keeps Jobs from being made, if anything does.
     """
     when = datetime.fromtimestamp(int(now), UTC)
-    is_over = memory.plan.is_over() and not memory.wants_ranking and not memory.live
+    is_over = memory.plan.is_over() and not memory.wants_ranking and not memory.jobs.live
     start = memory.status.start_time or (None if memory.study.spec.suspend else when)
     told = _stages(memory, has_begun=start is not None)
     stages = tuple(sorted((*told, *_left_out(memory)), key=_place))
@@ -71,33 +59,7 @@ def status_of(memory: Memory, now: float, trouble: Trouble | None = None) -> Stu
         eta=_eta(memory, now) if not is_over else None,
         retried=memory.retried,
         ranking=ranking_name(memory.study.name) if memory.is_ranked else "",
-        conditions=tuple(_conditions(memory, total, is_over, now, trouble)),
-    )
-
-
-def refused_status(
-    status: StudyStatus, generation: int, why: str, now: float, stopping: int | None = None
-) -> StudyStatus:
-    """Return the status of a study that cannot be read as one: nothing is started for it.
-
-    Args:
-        status: the one before.
-        generation: of the spec.
-        why: what is wrong with it.
-        now: seconds since 1970.
-        stopping: its Jobs that are left, as it is suspended; None: it is not.
-    """
-    when = datetime.fromtimestamp(int(now), UTC)
-    new = ("Accepted", "Progressing", "Suspended")
-    kept = [each for each in status.conditions if each.type not in new]
-    suspended = _suspended(stopping)
-    said = [
-        _condition(status, generation, when, "Accepted", False, "Refused", why),
-        _condition(status, generation, when, "Progressing", False, "Refused", "nothing is started"),
-        _condition(status, generation, when, "Suspended", *suspended),
-    ]
-    return status.model_copy(
-        update={"observed_generation": generation, "conditions": (*said, *kept)}
+        conditions=tuple(conditions(memory, total, is_over, now, trouble)),
     )
 
 
@@ -196,7 +158,7 @@ def _live_trials(memory: Memory) -> tuple[Counter[PlanStage], Counter[PlanStage]
     """Return the trials whose Job has pods that run, and those whose Job waits, by stage."""
     running: Counter[PlanStage] = Counter()
     queued: Counter[PlanStage] = Counter()
-    for live in memory.live.values():
+    for live in memory.jobs.live.values():
         runs = live.record is not None and live.record.ready > 0
         for name in live.job.digests:
             node = memory.plan.node(name)
@@ -259,96 +221,11 @@ def _eta(memory: Memory, now: float) -> datetime | None:
     for stage, states in memory.plan.counts().items():
         settled = states["done"] + states["failed"] + states["blocked"]
         left[stage] = float(sum(states.values()) - settled)
-    ready = sum(live.record is not None and live.record.ready > 0 for live in memory.live.values())
+    ready = sum(
+        live.record is not None and live.record.ready > 0 for live in memory.jobs.live.values()
+    )
     slots = ready or memory.study.spec.parallelism
     seconds = memory.pace.remaining(left, slots)
     if seconds is None or memory.study.spec.suspend:
         return None
     return datetime.fromtimestamp(round(now + seconds), UTC)
-
-
-# --- conditions --------------------------------------------------------------------------------
-
-
-def _conditions(
-    memory: Memory, total: Counts, is_over: bool, now: float, trouble: Trouble | None
-) -> Iterator[Condition]:
-    status, generation = memory.status, memory.generation
-    when = datetime.fromtimestamp(int(now), UTC)
-
-    def so(kind: str, holds: bool, reason: str, message: str) -> Condition:
-        return _condition(status, generation, when, kind, holds, reason, message)
-
-    yield so("Accepted", True, "Valid", f"{total.total:,} trials are needed, as far as known")
-    yield so("Progressing", *_progress(memory, total, is_over, now, trouble))
-    stopping = len(memory.live) if memory.study.spec.suspend else None
-    yield so("Suspended", *_suspended(stopping))
-    missing = total.failed + total.blocked
-    if missing:
-        words = f"{total.failed} trials failed for good and {total.blocked} wait for them; "
-        yield so("Degraded", True, "TrialsFailed", words + "status.failures names the first")
-    else:
-        yield so("Degraded", False, "AllWell", "")
-    done = f"{total.done:,} of {total.total:,} trials have their result"
-    yield so("Completed", is_over, "AllSettled" if is_over else "TrialsLeft", done)
-
-
-def _progress(
-    memory: Memory, total: Counts, is_over: bool, now: float, trouble: Trouble | None
-) -> tuple[bool, str, str]:
-    if is_over:
-        return False, "Completed", "nothing is left to train"
-    if memory.study.spec.suspend:
-        return False, "Suspended", "spec.suspend is true: nothing starts"
-    if memory.is_spent():
-        hours = memory.study.spec.gpu_hours
-        words = f"spec.gpuHours ({hours:g}) is used up: nothing more starts; raise it to go on"
-        return False, "GpuHoursUsed", words
-    if trouble is not None:
-        return bool(memory.live), trouble.reason, trouble.message
-    if hanging := memory.hanging(now):
-        return bool(memory.live), "JobInTheWay", _in_the_way(hanging)
-    if any(live.job.kind == "ranking" for live in memory.live.values()):
-        return True, "Ranking", "sources are being ranked, for the transfers of higher orders"
-    return True, "Training", f"{total.running} trials run, {total.queued} wait for a node or queue"
-
-
-def _suspended(stopping: int | None) -> tuple[bool, str, str]:
-    if stopping is None:
-        return False, "NotAsked", ""
-    if stopping:
-        return False, "Stopping", f"{stopping} Jobs save and stop"
-    return True, "Asked", "no Job runs; set spec.suspend to false to go on"
-
-
-def _in_the_way(hanging: Sequence[JobRecord]) -> str:
-    first = hanging[0]
-    since = datetime.fromtimestamp(first.leaving_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    rest = f" (and {len(hanging) - 1} more)" if hanging[1:] else ""
-    return (
-        f"failed trials are tried again once their Job is gone; {first.name}{rest} is being "
-        f"deleted since {since}: a pod of it does not end"
-    )
-
-
-def _condition(
-    before: StudyStatus,
-    generation: int,
-    when: datetime,
-    kind: str,
-    holds: bool,
-    reason: str,
-    message: str,
-) -> Condition:
-    """Return a condition; its time is when its status last changed."""
-    said = "True" if holds else "False"
-    old = next((each for each in before.conditions if each.type == kind), None)
-    changed = old.last_transition_time if old is not None and old.status == said else when
-    return Condition(
-        type=kind,
-        status=said,
-        observed_generation=generation,
-        last_transition_time=changed,
-        reason=reason,
-        message=message[:4_096],
-    )

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from taskonomy_operator.explain_pods import Answer, JobFacts, explain_pods
+from taskonomy_operator.explain_pods import explain_pods
+from taskonomy_operator.pod_facts import Answer, JobFacts
 from taskonomy_operator.study_object import BLOCKED_BY, UNSEEN, StudyObject
 from taskonomy_operator.study_status import Condition, Failure
 from taskonomy_operator.words import counted

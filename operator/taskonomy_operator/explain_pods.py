@@ -1,21 +1,25 @@
-"""What a Job and its pods say of why they are where they are: one answer. Pure: objects in.
+"""What a Job and its pods say of why they are where they are: one answer. Pure: objects in."""
 
-Of several pods of a gang the one that is worst off is told of, as the others wait for it.
-"""
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from taskonomy_catalogue.last_words import parse_last_words
-from taskonomy_operator.constants import DISRUPTION_TARGET, INDEX, QUEUE_NAME
+from taskonomy_operator.constants import DISRUPTION_TARGET, QUEUE_NAME
 from taskonomy_operator.log_tail import Standing
+from taskonomy_operator.pod_facts import (
+    Answer,
+    JobFacts,
+    Object,
+    condition_of,
+    latest_event,
+    made_at,
+    moment_of,
+    states_of,
+    told_of,
+)
 from taskonomy_operator.queueing import is_admitted
 from taskonomy_operator.retries import Attempts, End
 from taskonomy_operator.words import duration
-
-Object = dict[str, Any]
 
 IMAGE_TROUBLE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 """Why a container waits whose image the node cannot get."""
@@ -27,59 +31,12 @@ VOLUME_TROUBLE = {"FailedMount", "FailedAttachVolume"}
 """Events of a pod whose volumes do not come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Why something is where it is."""
-
-    reason: str
-    """One word, for programs and for counting."""
-    sentence: str
-    """What is so, going on from the name of what is asked about."""
-    next: str = ""
-    """What to do about it; empty: nothing, or to wait."""
-    lines: tuple[str, ...] = ()
-    """The last lines of its log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSeen:
-    """What the log of a pod says."""
-
-    standing: Standing | None = None
-    """Where the trial stands; None: the log does not say."""
-    lines: tuple[str, ...] = ()
-    """Its last lines."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFacts:
-    """A Job as it is seen from outside."""
-
-    job: Object
-    pods: Sequence[Object] = ()
-    """Its pods."""
-    events: Sequence[Object] = ()
-    """Events about the Job and its pods."""
-    workload: Object | None = None
-    """What Kueue made of the Job; None: nothing."""
-    has_kueue: bool = True
-    """Whether there is a Kueue that could."""
-    log: LogSeen = LogSeen()
-    """Log of the pod that is told of (`told_of`)."""
-    now: datetime
-
-    @property
-    def name(self) -> str:
-        """The Job's name."""
-        return str(self.job["metadata"]["name"])
-
-
 def explain_pods(facts: JobFacts) -> Answer:
     """Return why the Job of a trial is where it is."""
     if not is_admitted(facts.job):
         return _waits_in_queue(facts)
     pod = told_of(facts.pods)
-    over = _condition(facts.job, "Failed") or _condition(facts.job, "FailureTarget")
+    over = condition_of(facts.job, "Failed") or condition_of(facts.job, "FailureTarget")
     if over and "deletionTimestamp" in facts.job["metadata"]:
         return _makes_room(facts)
     if pod is None:
@@ -89,22 +46,6 @@ def explain_pods(facts: JobFacts) -> Answer:
         if answer is not None:
             return answer
     return _pod_failed(facts, pod, is_last=over is not None)
-
-
-def told_of(pods: Sequence[Object]) -> Object | None:
-    """Return the pod that tells most: the newest of each index, the worst off of these."""
-    newest: dict[str, Object] = {}
-    for pod in sorted(pods, key=_made):
-        newest[_index(pod)] = pod
-    return min(newest.values(), key=_how_well, default=None)
-
-
-def _how_well(pod: Object) -> tuple[int, str]:
-    order = {"Failed": 0, "Pending": 1, "Running": 2}
-    phase = pod.get("status", {}).get("phase", "Pending")
-    if phase == "Failed" and _condition(pod, DISRUPTION_TARGET):
-        return (3, _index(pod))
-    return (order.get(phase, 4), _index(pod))
 
 
 # --- before there is a pod ---------------------------------------------------------------------
@@ -141,7 +82,7 @@ def _workload_says(workload: Object) -> str:
 
 
 def _has_no_pod(facts: JobFacts) -> Answer:
-    said = _event(facts, {"FailedCreate"})
+    said = latest_event(facts, {"FailedCreate"})
     if "exceeded quota" in said:
         return Answer(
             reason="QuotaExceeded",
@@ -154,9 +95,11 @@ def _has_no_pod(facts: JobFacts) -> Answer:
             sentence=f"its pod is not let in: {said}",
             next="whoever runs the cluster can say what admits pods to this namespace",
         )
-    if _condition(facts.job, "Complete"):
+    if condition_of(facts.job, "Complete"):
         return _ended()
-    age = duration((facts.now - _time(facts.job["metadata"]["creationTimestamp"])).total_seconds())
+    age = duration(
+        (facts.now - moment_of(facts.job["metadata"]["creationTimestamp"])).total_seconds()
+    )
     return Answer(reason="PodToCome", sentence=f"its Job {facts.name} has no pod yet, after {age}")
 
 
@@ -170,7 +113,7 @@ def _makes_room(facts: JobFacts) -> Answer:
         return replace(
             hung, sentence=f"waits until its earlier Job {facts.name} is gone: {hung.sentence}"
         )
-    since = facts.now - _time(facts.job["metadata"]["deletionTimestamp"])
+    since = facts.now - moment_of(facts.job["metadata"]["deletionTimestamp"])
     held = facts.job["metadata"].get("finalizers") or []
     by = f"; its finalizers are {', '.join(held)}" if held and not facts.pods else ""
     return Answer(
@@ -200,7 +143,7 @@ def _is_told_to_end(pod: Object) -> bool:
 
 def _should_end(pod: Object) -> datetime:
     """Return the end of a pod's grace: that is what the server writes when it is deleted."""
-    return _time(pod["metadata"]["deletionTimestamp"])
+    return moment_of(pod["metadata"]["deletionTimestamp"])
 
 
 def _is_leaving(facts: JobFacts, pod: Object) -> Answer | None:
@@ -218,10 +161,10 @@ def _is_leaving(facts: JobFacts, pod: Object) -> Answer | None:
 
 def _is_unscheduled(facts: JobFacts, pod: Object) -> Answer | None:
     """Tell the scheduler's own sentence."""
-    found = _condition(pod, "PodScheduled", "False")
+    found = condition_of(pod, "PodScheduled", "False")
     if found is not None:
         said = found.get("message", "") or "the scheduler does not say why"
-        since = duration((facts.now - _time(_made(pod))).total_seconds())
+        since = duration((facts.now - moment_of(made_at(pod))).total_seconds())
         return Answer(
             reason="Unschedulable",
             sentence=f"waits for a node: {said}",
@@ -237,7 +180,7 @@ def _is_stuck(facts: JobFacts, pod: Object) -> Answer | None:
     if pod["status"].get("phase") != "Pending":
         return None
     node = pod["spec"]["nodeName"]
-    for waiting in _states(pod, "waiting"):
+    for waiting in states_of(pod, "waiting"):
         why, said = waiting.get("reason", ""), waiting.get("message", "")
         if why in IMAGE_TROUBLE:
             image = pod["spec"]["containers"][0].get("image", "")
@@ -252,7 +195,7 @@ def _is_stuck(facts: JobFacts, pod: Object) -> Answer | None:
                 sentence=f"node {node} cannot make its container: {said or why}",
                 next="a Secret or setting that the installation names may be missing here",
             )
-    said = _event(facts, VOLUME_TROUBLE)
+    said = latest_event(facts, VOLUME_TROUBLE)
     if said:
         return Answer(
             reason="Volume",
@@ -265,9 +208,9 @@ def _is_stuck(facts: JobFacts, pod: Object) -> Answer | None:
 def _runs(facts: JobFacts, pod: Object) -> Answer | None:
     if pod["status"].get("phase") != "Running":
         return None
-    began = next((state.get("startedAt") for state in _states(pod, "running")), None)
+    began = next((state.get("startedAt") for state in states_of(pod, "running")), None)
     began = began or pod["status"].get("startTime") or pod["metadata"]["creationTimestamp"]
-    since = duration((facts.now - _time(began)).total_seconds())
+    since = duration((facts.now - moment_of(began)).total_seconds())
     sentence = f"runs since {since} on {pod['spec'].get('nodeName', 'a node')}"
     return Answer(reason="Running", sentence=sentence + _progress(facts.log.standing))
 
@@ -288,14 +231,14 @@ def _ended() -> Answer:
 
 
 def _pod_failed(facts: JobFacts, pod: Object, *, is_last: bool) -> Answer:
-    if found := _condition(pod, DISRUPTION_TARGET):
+    if found := condition_of(pod, DISRUPTION_TARGET):
         said = found.get("message") or pod["status"].get("message") or found.get("reason", "")
         return Answer(
             reason="Disrupted",
             sentence=f"its pod was put off its node: {said}; it is started again from its last "
             "checkpoint, and no retry is used up",
         )
-    ended = next(_states(pod, "terminated"), {})
+    ended = next(states_of(pod, "terminated"), {})
     after = "" if is_last else "; it is started again from its last checkpoint"
     return Answer(
         reason="ExitCode",
@@ -324,48 +267,3 @@ def ending(terminated: Object) -> str:
 def _last_lines(terminated: Object) -> tuple[str, ...]:
     message = terminated.get("message") or ""
     return () if parse_last_words(message) else tuple(message.splitlines()[-10:])
-
-
-# --- reading objects ---------------------------------------------------------------------------
-
-
-def _condition(thing: Object, kind: str, value: str = "True") -> Object | None:
-    for each in thing.get("status", {}).get("conditions") or []:
-        if each.get("type") == kind and each.get("status") == value:
-            return dict(each)
-    return None
-
-
-def _states(pod: Object, kind: str) -> Iterator[Object]:
-    status = pod.get("status", {})
-    for key in ("initContainerStatuses", "containerStatuses"):
-        for container in status.get(key) or []:
-            if kind in (container.get("state") or {}):
-                yield container["state"][kind]
-
-
-def _event(facts: JobFacts, reasons: set[str]) -> str:
-    """Return the message of the latest event of these reasons; empty: there is none."""
-    found = [each for each in facts.events if each.get("reason") in reasons]
-    latest = max(found, key=_last_seen, default=None)
-    return str(latest.get("message", "")) if latest else ""
-
-
-def _last_seen(event: Object) -> str:
-    series = event.get("series") or {}
-    return str(
-        series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime") or ""
-    )
-
-
-def _index(pod: Object) -> str:
-    annotations = pod["metadata"].get("annotations") or {}
-    return str(annotations.get(INDEX, ""))
-
-
-def _made(pod: Object) -> str:
-    return str(pod["metadata"]["creationTimestamp"])
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -6,9 +6,8 @@ changes: finished trials are numbers in a range. It asks nobody and writes nothi
 does.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 
 from taskonomy_catalogue.rankings import FirstOrder, RankingFile
 from taskonomy_catalogue.study import Study
@@ -16,6 +15,7 @@ from taskonomy_operator.asked import PLAN_STAGES, PlanStage, needs_ranking
 from taskonomy_operator.gpu_meter import GpuMeter
 from taskonomy_operator.job_end import WORD_OF, PodEnd, verdict
 from taskonomy_operator.job_record import JobRecord
+from taskonomy_operator.known_jobs import KnownJobs, LiveJob, job_of
 from taskonomy_operator.ledger import Known, Ledger, are_numbered, told_by
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.numbering import Numbering
@@ -27,35 +27,6 @@ from taskonomy_operator.scheduling import resources_of
 from taskonomy_operator.study_status import StageStatus, StudyStatus
 from taskonomy_operator.window import Window
 
-HANGS_AFTER = 180.0
-"""Seconds after which a Job that was to be deleted, and that trials wait for, is told of: its pods
-have a grace of their own, `Installation.grace_seconds`."""
-
-
-@dataclass(slots=True)
-class LiveJob:
-    """A Job that was made and has not been seen to end."""
-
-    job: Job
-    made_at: float
-    uid: str = ""
-    """Which Job of that name; empty: not known."""
-    record: JobRecord | None = None
-    """As the server tells of it; None: the watch has not shown it yet."""
-    is_stopping: bool = False
-    """Whether its deletion was asked for."""
-
-
-@dataclass(slots=True)
-class EndedJob:
-    """A Job that ended and is still there to be looked at."""
-
-    record: JobRecord
-    is_written: bool = False
-    """Whether the status on the server tells of its end: only then may it go."""
-    is_going: bool = False
-    """Whether its deletion was asked for."""
-
 
 class Memory:
     """Everything known of a study.
@@ -66,14 +37,10 @@ class Memory:
         generation: of the spec.
         plan: what is to be trained, and where each trial stands.
         ledger: the same as the status keeps it.
-        live: Jobs under way, by name.
-        ended: Jobs that ended and are still there, by name.
+        jobs: its Jobs.
         status: as it was last written, or read at the start.
         told: the status that this was made from; of an earlier spec, as it would have been written.
         unread: stages of it that tell of trials which no ranking makes known yet.
-        held: trials that wait until failed Jobs of theirs are gone, with the names of these.
-        unwritten: names of Jobs in `ended` that `status` does not tell of yet.
-        kept: names of those it tells of, the first to have ended first.
         wants_ranking: whether a ranking was published that has not been read.
         is_ranked: whether any target is ranked.
         word_of: reasons of failures in one word, by digest.
@@ -96,11 +63,7 @@ class Memory:
         self.numbering = Numbering(study)
         self.ledger = Ledger(self.numbering)
         self.pace, self.meter = Pace(), GpuMeter(ticks)
-        self.live: dict[str, LiveJob] = {}
-        self.ended: dict[str, EndedJob] = {}
-        self.unwritten: set[str] = set()
-        self.kept: deque[str] = deque()
-        self.held: defaultdict[str, set[str]] = defaultdict(set)
+        self.jobs = KnownJobs()
         self.unread = {stage.name: stage for stage in status.stages}
         self.is_ranked = False
         self.wants_ranking = needs_ranking(study, study.spec.stage)
@@ -143,28 +106,16 @@ class Memory:
 
     def made(self, job: Job, now: float, uid: str = "") -> None:
         """A Job was made, or found to be there already."""
-        self.live[job.name] = LiveJob(job, now, uid)
+        self.jobs.live[job.name] = LiveJob(job, now, uid)
         self._forget_ended(job.name)
         self.plan.saw_start(job)
-
-    def is_of_before(self, name: str, record: JobRecord | None) -> bool:
-        """Return whether news are of an earlier Job of a name that is used again.
-
-        Args:
-            name: of the Job.
-            record: the Job; None: it is gone.
-        """
-        live = self.live.get(name)
-        if live is None or live.record is not None:
-            return False
-        # what was made just now and not been seen: it cannot have gone unseen
-        return record is None or (live.uid not in ("", record.uid))
 
     def took_over(self, before: "Memory") -> None:
         """Take over what an earlier memory of the study knew beyond what the server shows."""
         self.status, self.pace = before.status, before.pace
-        for name, live in before.live.items():
-            if live.record is None and name not in self.live and name not in self.ended:
+        for name, live in before.jobs.live.items():
+            known = name in self.jobs.live or name in self.jobs.ended
+            if live.record is None and not known:
                 self.made(live.job, live.made_at, live.uid)
 
     def saw_job(self, record: JobRecord, pod: PodEnd | None, now: float) -> None:
@@ -176,18 +127,15 @@ class Memory:
             now: seconds since 1970.
         """
         self._notice_another(record, now)
-        if record.name in self.ended and not self.is_unaccounted(record):
-            ended = self.ended[record.name]
-            # what we gave up goes on until it is gone
-            old, left_at = ended.record, record.leaving_at
-            ended.record = record if record.ended else replace(old, leaving_at=left_at)
+        if record.name in self.jobs.ended and not self.is_unaccounted(record):
+            self.jobs.changes(record)
             return
         if record.ended:
             self._saw_end(record, pod or PodEnd(), now)
             return
-        if record.name not in self.live:
-            self.made(_job_of(record), record.made_at or now, record.uid)
-        live = self.live[record.name]
+        if record.name not in self.jobs.live:
+            self.made(job_of(record), record.made_at or now, record.uid)
+        live = self.jobs.live[record.name]
         live.uid, live.record = record.uid, record
         live.is_stopping = live.is_stopping or record.is_leaving
         self._meter(record)
@@ -197,7 +145,7 @@ class Memory:
     def lost_job(self, name: str, now: float) -> None:
         """A Job is gone: deleted by us or by somebody, or cleaned up after its end."""
         self._forget_ended(name)
-        live = self.live.pop(name, None)
+        live = self.jobs.live.pop(name, None)
         if live is None:
             return
         self.meter.saw(name, "task-specific", 0)
@@ -218,7 +166,7 @@ class Memory:
         Args:
             asked: the wish for it (`constants.RETRY_FAILED`).
         """
-        for job in self.ended.values():
+        for job in self.jobs.ended.values():
             self._hold(job.record)
         self.plan.forgive()
         self.ledger.forgive()
@@ -228,27 +176,17 @@ class Memory:
 
     def is_unaccounted(self, record: JobRecord) -> bool:
         """Return whether a Job's end has not been taken in."""
-        ended = self.ended.get(record.name)
-        if ended is not None and ended.record.uid == record.uid:
-            return ended.record.is_given_up and record.ended == "succeeded"
-        if not record.ended or self.is_history(record):
+        known = self.jobs.is_taken_in(record) or self.jobs.is_history(record)
+        if not record.ended or known:
             return False
         if record.is_ranking:
-            return record.name in self.live
+            return record.name in self.jobs.live
         nodes = [self.plan.node(name) for name in record.names]
         # a success counts, whatever was thought of the trial before
         settled = {"done"} if record.ended == "succeeded" else {"done", "failed"}
-        return record.name in self.live or any(
+        return record.name in self.jobs.live or any(
             node is not None and node.state not in settled for node in nodes
         )
-
-    def is_history(self, record: JobRecord) -> bool:
-        """Return whether a Job failed and is being deleted, and nobody waited for it.
-
-        It was written down, or forgiven, before it was deleted: what is there already when a
-        controller starts says nothing new.
-        """
-        return record.ended == "failed" and record.is_leaving and record.name not in self.live
 
     def gpu_seconds(self) -> Mapping[PlanStage, float]:
         """Return the GPU seconds used so far, by stage (of pods, if no stage asks for a GPU)."""
@@ -277,29 +215,12 @@ class Memory:
         """Return how many Jobs there is room for."""
         if self.study.spec.suspend or self.wants_ranking:
             return 0
-        return self._window().free(len(self.live), sum(self.gpu_seconds().values()))
-
-    def hanging(self, now: float) -> list[JobRecord]:
-        """Return the Jobs that trials wait for, which should have been gone long ago."""
-        names = {name for jobs in self.held.values() for name in jobs}
-        found = [self.ended[name].record for name in sorted(names)]
-        return [record for record in found if 0 < record.leaving_at < now - HANGS_AFTER]
-
-    def hangs_at(self) -> float | None:
-        """Return when the next of them will have been waited for that long; None: none is."""
-        names = {name for jobs in self.held.values() for name in jobs}
-        left = [self.ended[name].record.leaving_at for name in names]
-        return min((at + HANGS_AFTER for at in left if at), default=None)
+        return self._window().free(len(self.jobs.live), sum(self.gpu_seconds().values()))
 
     def wrote(self, status: StudyStatus) -> None:
         """The status on the server tells of everything known until now."""
         self.status = status
-        for name in sorted(self.unwritten, key=lambda name: self.ended[name].record.ended_at):
-            ended = self.ended[name]
-            ended.is_written = True
-            # what we gave up still runs: it goes first
-            (self.kept.appendleft if ended.record.is_given_up else self.kept.append)(name)
-        self.unwritten.clear()
+        self.jobs.wrote()
 
     # --- how it is kept ------------------------------------------------------------------------
 
@@ -335,24 +256,16 @@ class Memory:
         return replace(known.attempts, crashes=crashes)
 
     def _hold(self, record: JobRecord) -> None:
-        """Have the trials of a failed Job wait until it is gone: a pod of it may still write."""
-        if record.ended == "failed" and not record.is_ranking:
-            for name in record.names:
-                self.held[name].add(record.name)
-                self.plan.hold(name)
+        for name in self.jobs.hold(record):
+            self.plan.hold(name)
 
     def _forget_ended(self, name: str) -> None:
-        gone = self.ended.pop(name, None)
-        self.unwritten.discard(name)  # `kept` finds it gone by itself
-        for digest in gone.record.names if gone is not None and self.held else ():
-            self.held[digest].discard(name)
-            if not self.held[digest]:
-                del self.held[digest]
-                self.plan.release(digest)
+        for digest in self.jobs.forget_ended(name):
+            self.plan.release(digest)
 
     def _notice_another(self, record: JobRecord, now: float) -> None:
         """Let go of a Job of the same name that this one has taken the place of."""
-        live, ended = self.live.get(record.name), self.ended.get(record.name)
+        live, ended = self.jobs.live.get(record.name), self.jobs.ended.get(record.name)
         if live is not None and live.uid not in ("", record.uid):
             self.lost_job(record.name, now)
         if ended is not None and ended.record.uid != record.uid:
@@ -375,12 +288,10 @@ class Memory:
             self.ledger.tried(name, crashes)
 
     def _saw_end(self, record: JobRecord, pod: PodEnd, now: float) -> None:
-        is_news = self.is_unaccounted(record)
-        self.live.pop(record.name, None)
-        self.ended[record.name] = EndedJob(record)
-        self.unwritten.add(record.name)
+        is_news, is_history = self.is_unaccounted(record), self.jobs.is_history(record)
+        self.jobs.ends(record)
         self.meter.saw(record.name, "task-specific", 0)
-        if self.is_history(record) and not is_news:
+        if is_history or record.is_given_up:
             self._hold(record)
         if not is_news:
             return
@@ -392,8 +303,6 @@ class Memory:
             self._keep_pace(record)
         else:
             self._saw_failure(record, pod, now)
-            if record.is_given_up:
-                self._hold(record)
 
     def _saw_failure(self, record: JobRecord, pod: PodEnd, now: float) -> None:
         told = verdict(record, pod, self.study.spec.retries)
@@ -425,14 +334,3 @@ class Memory:
         if node is not None and not record.is_ranking:
             each = 1 if self._counts_cpus else record.gpus
             self.meter.saw(record.name, node.stage, each * record.ready)
-
-
-def _job_of(record: JobRecord) -> Job:
-    if record.is_ranking:
-        return Job(record.name, "ranking", targets=record.names)
-    return Job(record.name, "train", record.names)
-
-
-def oldest_first(records: Iterable[JobRecord]) -> list[JobRecord]:
-    """Return Jobs in the order they were made, so that packs are halved in the order they were."""
-    return sorted(records, key=lambda record: (record.made_at, record.name))

@@ -20,11 +20,13 @@ from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.refusals import StudyRefused
 from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_operator.cluster import Object
-from taskonomy_operator.cluster_status import Trouble, refused_status, status_of
+from taskonomy_operator.cluster_status import status_of
+from taskonomy_operator.conditions import Trouble, refused_status
 from taskonomy_operator.job_end import NO_HEAD, NO_PROGRESS, PodEnd
 from taskonomy_operator.job_record import JobRecord
+from taskonomy_operator.known_jobs import oldest_first
 from taskonomy_operator.manifests import Owner
-from taskonomy_operator.memory import Memory, oldest_first
+from taskonomy_operator.memory import Memory
 from taskonomy_operator.no_progress import LOOK_WAIT, MOST, YOUNG, in_vain
 from taskonomy_operator.start_jobs import REFUSED_WAIT, start_jobs
 from taskonomy_operator.structured_logs import about
@@ -183,7 +185,7 @@ class Reconciler:
                 uid, news
             )  # what a server that is away kept from being taken in
         now = self.around.clock()
-        for name, live in list(tracked.memory.live.items()):
+        for name, live in list(tracked.memory.jobs.live.items()):
             if live.record is None and now > live.made_at + UNSEEN_WAIT:
                 # the watch lags, or the Job went before it was seen: the server knows
                 there = self.around.actions.job(tracked.memory.owner.namespace, name)
@@ -194,7 +196,7 @@ class Reconciler:
 
     def _take_in(self, tracked: Tracked, name: str, record: JobRecord | None) -> None:
         memory, now = tracked.memory, self.around.clock()
-        if memory.is_of_before(name, record):
+        if memory.jobs.is_of_before(name, record):
             return
         if record is None:
             memory.lost_job(name, now)
@@ -240,7 +242,7 @@ class Reconciler:
         if now < tracked.pods_seen_at + LOOK_WAIT:
             return
         tracked.pods_seen_at = now
-        live = [each.record for each in memory.live.values() if each.record is not None]
+        live = [each.record for each in memory.jobs.live.values() if each.record is not None]
         grown = [each for each in live if not each.is_ranking and not each.is_leaving]
         grown = [each for each in grown if 0 < each.started_at < now - YOUNG]
         counts = in_vain(self.around.actions.failed_pods(memory.owner)) if grown else {}
@@ -255,7 +257,7 @@ class Reconciler:
         memory, wish = tracked.memory, retry_asked(study)
         if not wish or wish == memory.retried:
             return
-        failed = [job for job in memory.ended.values() if job.record.ended == "failed"]
+        failed = [job for job in memory.jobs.ended.values() if job.record.ended == "failed"]
         for job in failed:
             if not (job.is_going or job.record.is_leaving):
                 self._stop([job.record])
@@ -266,7 +268,7 @@ class Reconciler:
 
     def _stop_if_suspended(self, tracked: Tracked) -> None:
         if tracked.memory.study.spec.suspend:
-            for live in tracked.memory.live.values():
+            for live in tracked.memory.jobs.live.values():
                 if live.record is not None and not live.is_stopping:
                     self._stop([live.record])
                     live.is_stopping = True
@@ -281,17 +283,17 @@ class Reconciler:
     def _next_look(self, uid: str, study: Object, tracked: Tracked) -> float | None:
         """Return the seconds until something is due; None: when something changes."""
         memory, now = tracked.memory, self.around.clock()
-        nothing_left = not (memory.live or memory.ended) and tracked.is_told
+        nothing_left = not (memory.jobs.live or memory.jobs.ended) and tracked.is_told
         if memory.status.completion_time is not None and nothing_left:
             self._over[uid] = asked(study)
             del self._tracked[uid]
             return None
-        moments = [tracked.blocked_until, *tracked.refused.values(), memory.hangs_at() or 0.0]
+        moments = [tracked.blocked_until, *tracked.refused.values(), memory.jobs.hangs_at() or 0.0]
         moments = [moment for moment in moments if moment > now]
         rests_until = memory.plan.wakes_at()
         if rests_until is not None and memory.room() and not moments:
             moments.append(rests_until)
-        if memory.unwritten or memory.live or not tracked.is_told:
+        if memory.jobs.unwritten or memory.jobs.live or not tracked.is_told:
             moments.append(max(tracked.told_at + self.around.rhythm.status_interval, now + 0.2))
         if (tidying := next_tidying(self.around, tracked)) is not None:
             moments.append(tidying)

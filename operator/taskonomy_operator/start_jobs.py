@@ -8,7 +8,7 @@ from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_operator.actions import NameTaken, is_about_one
 from taskonomy_operator.cluster import Object, Refused
-from taskonomy_operator.cluster_status import Trouble
+from taskonomy_operator.conditions import Trouble
 from taskonomy_operator.job_record import JobRecord
 from taskonomy_operator.manifests import Manifest, training_objects
 from taskonomy_operator.memory import Memory
@@ -74,7 +74,7 @@ def _made(
     """Take in a Job that was made; return it with the error if it was not."""
     if isinstance(outcome, Exception):
         return job, outcome
-    earlier = tracked.memory.ended.get(outcome.name)
+    earlier = tracked.memory.jobs.ended.get(outcome.name)
     is_taken_in = earlier is not None and earlier.record.uid == outcome.uid
     if outcome.is_leaving:
         return job, InTheWay(f"Job {outcome.name} is still being removed")

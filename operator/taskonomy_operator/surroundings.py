@@ -12,7 +12,7 @@ from taskonomy_catalogue.study import Study
 from taskonomy_operator import constants
 from taskonomy_operator.actions import Actions
 from taskonomy_operator.cluster import Object
-from taskonomy_operator.cluster_status import Trouble
+from taskonomy_operator.conditions import Trouble
 from taskonomy_operator.events import Kind
 from taskonomy_operator.installation import Installation
 from taskonomy_operator.job_record import JobRecord

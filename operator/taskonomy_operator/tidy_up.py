@@ -4,7 +4,8 @@ A Job that the controller gave up itself still runs, and goes as soon as the sta
 """
 
 from taskonomy_operator.job_record import JobRecord
-from taskonomy_operator.memory import EndedJob, Memory
+from taskonomy_operator.known_jobs import EndedJob
+from taskonomy_operator.memory import Memory
 from taskonomy_operator.plan_parts import SETTLED
 from taskonomy_operator.surroundings import Surroundings, Tracked
 
@@ -20,7 +21,7 @@ def tidy_up(around: Surroundings, tracked: Tracked) -> None:
     """
     memory = tracked.memory
     old = [job.record for job in _old(around, tracked)]
-    starts = {live.job.digests[:1] for live in memory.live.values()} if old else set()
+    starts = {live.job.digests[:1] for live in memory.jobs.live.values()} if old else set()
     well = [
         record
         for record in old
@@ -31,7 +32,7 @@ def tidy_up(around: Surroundings, tracked: Tracked) -> None:
     for record in old:
         if record not in well:
             around.actions.delete_job(record.namespace, record.name, record.uid)
-        memory.ended[record.name].is_going = True
+        memory.jobs.ended[record.name].is_going = True
         around.metrics.jobs_deleted.inc()
 
 
@@ -40,7 +41,7 @@ def next_tidying(around: Surroundings, tracked: Tracked) -> float | None:
     memory, moments = tracked.memory, []
     if tracked.parked:
         moments.append(tracked.parked_at + PARKED_WAIT)
-    first = memory.ended.get(memory.kept[0]) if memory.kept else None
+    first = memory.jobs.ended.get(memory.jobs.kept[0]) if memory.jobs.kept else None
     if first is not None:
         moments.append(first.record.ended_at + around.rhythm.keep_ended)
     return min(moments, default=None)
@@ -50,11 +51,11 @@ def _old(around: Surroundings, tracked: Tracked) -> list[EndedJob]:
     """Return the Jobs that may go now; what is not due yet is not looked at."""
     memory, now = tracked.memory, around.clock()
     names = []
-    while memory.kept and _is_due(around, memory, memory.kept[0]):
-        names.append(memory.kept.popleft())
+    while memory.jobs.kept and _is_due(around, memory, memory.jobs.kept[0]):
+        names.append(memory.jobs.kept.popleft())
     if tracked.parked and now >= tracked.parked_at + PARKED_WAIT:
         names, tracked.parked = [*tracked.parked, *names], []
-    found = [memory.ended[name] for name in names if name in memory.ended]
+    found = [memory.jobs.ended[name] for name in names if name in memory.jobs.ended]
     found = [job for job in found if job.is_written and not job.is_going]
     parked = [job for job in found if not _may_go(memory, job.record)]
     if parked:
@@ -64,7 +65,7 @@ def _old(around: Surroundings, tracked: Tracked) -> list[EndedJob]:
 
 
 def _is_due(around: Surroundings, memory: Memory, name: str) -> bool:
-    job = memory.ended.get(name)
+    job = memory.jobs.ended.get(name)
     if job is None or job.record.is_given_up:
         return True
     return around.clock() >= job.record.ended_at + around.rhythm.keep_ended

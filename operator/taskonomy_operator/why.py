@@ -11,13 +11,14 @@ from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.trials import digest
 from taskonomy_operator.asked import asked_trials
 from taskonomy_operator.explain import Encoder, Told, TrialFacts, explain_study, explain_trial
-from taskonomy_operator.explain_pods import Answer, JobFacts, LogSeen, explain_pods, told_of
+from taskonomy_operator.explain_pods import explain_pods
 from taskonomy_operator.ledger import told_by
 from taskonomy_operator.log_tail import Standing
 from taskonomy_operator.lookup import find_trials
 from taskonomy_operator.numbering import Numbering
 from taskonomy_operator.plan import Plan
 from taskonomy_operator.plan_parts import Node
+from taskonomy_operator.pod_facts import Answer, JobFacts, LogSeen, told_of
 from taskonomy_operator.queueing import is_admitted
 from taskonomy_operator.seen_on_cluster import Namespace, standings_of
 from taskonomy_operator.study_object import StudyObject

@@ -6,11 +6,11 @@ from dataclasses import asdict
 import click
 
 from taskonomy_catalogue.launch import parse_event
-from taskonomy_operator.explain_pods import Answer
 from taskonomy_operator.lookup import find_trials
 from taskonomy_operator.observe import Known, observe
 from taskonomy_operator.observe import status as status_of_folder
 from taskonomy_operator.plan_parts import Node
+from taskonomy_operator.pod_facts import Answer
 from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import submitted
 from taskonomy_operator.words import counted

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from taskonomy_operator.explain import Encoder, TrialFacts, explain_study, explain_trial
-from taskonomy_operator.explain_pods import Answer, JobFacts, LogSeen, explain_pods, told_of
+from taskonomy_operator.explain_pods import explain_pods
 from taskonomy_operator.log_tail import Standing
+from taskonomy_operator.pod_facts import Answer, JobFacts, LogSeen, told_of
 from taskonomy_operator.study_object import StudyObject
 from taskonomy_operator.study_status import Failure
 

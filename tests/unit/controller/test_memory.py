@@ -13,8 +13,9 @@ from taskonomy_operator import cluster_status
 from taskonomy_operator.cluster_status import status_of
 from taskonomy_operator.job_end import PodEnd
 from taskonomy_operator.job_record import JobRecord
+from taskonomy_operator.known_jobs import oldest_first
 from taskonomy_operator.manifests import Owner
-from taskonomy_operator.memory import Memory, oldest_first
+from taskonomy_operator.memory import Memory
 from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.ranking_job import ranking_job_name
 from taskonomy_operator.study_status import StudyStatus
@@ -155,7 +156,7 @@ def known(memory: Memory, now: float) -> object:
     }
     status = status_of(memory, now)
     settled = [(s.name, s.done_indexes, s.failed_indexes, s.tried, s.total) for s in status.stages]
-    return states, settled, status.trials, set(memory.live), set(memory.plan.unranked())
+    return states, settled, status.trials, set(memory.jobs.live), set(memory.plan.unranked())
 
 
 @pytest.mark.parametrize("pack", [1, 5])

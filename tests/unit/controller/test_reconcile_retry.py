@@ -6,7 +6,7 @@ import pytest
 from small_server import JOBS, SmallServer
 
 from taskonomy_operator import constants
-from taskonomy_operator.memory import HANGS_AFTER
+from taskonomy_operator.known_jobs import HANGS_AFTER
 from taskonomy_operator.reconcile import Reconciler
 
 SMALL: dict[str, Any] = {
