@@ -10,7 +10,9 @@ HERE   := $(CURDIR)/$(BIN)
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 # Tests write thousands of small files: into memory where there is room, as waiting for a disk is half of it.
 SHM    := $(shell test "$$(df -Pm /dev/shm 2>/dev/null | awk 'END {print $$4}')" -gt 4000 2>/dev/null && echo /dev/shm)
-PYTEST := $(if $(SHM),PYTEST_DEBUG_TEMPROOT=$(SHM)) $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
+# What tests and modules compile to is kept, wherever the environment would have it made again every time.
+KEPT   := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/bytecode
+PYTEST := $(KEPT) $(if $(SHM),PYTEST_DEBUG_TEMPROOT=$(SHM)) $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
 PLANE  := $(BIN)/python tests/helpers/control_plane.py
 
 .DEFAULT_GOAL := help

@@ -2,6 +2,7 @@
 
 import importlib.abc
 import importlib.util
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -89,6 +90,22 @@ SLOW_MODULES = {
     "test_write.py",
 }
 """Modules that draw, resample or start processes throughout: above the ladder's first rung."""
+
+
+_MARKED = re.compile(r"^pytestmark = (?:\[)?((?:[, ]*pytest\.mark\.\w+)+)", re.MULTILINE)
+"""The marks of all of a module's tests."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave unread the modules none of whose tests is asked for: a quarter of collecting them."""
+    terms = str(config.option.markexpr or "").split(" and ")
+    left_out = {term.removeprefix("not ") for term in terms if term.startswith("not ")}
+    if not left_out or not collection_path.name.startswith("test_"):
+        return None
+    marks = {"slow"} if collection_path.name in SLOW_MODULES else set()
+    if found := _MARKED.search(collection_path.read_text(encoding="utf-8")):
+        marks.update(re.findall(r"mark\.(\w+)", found[1]))
+    return True if marks & left_out else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

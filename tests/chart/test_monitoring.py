@@ -45,6 +45,7 @@ def test_promtool_reads_the_rules(rule_file: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow  # promtool plays through days
 def test_every_alert_fires_when_it_should_and_not_before(tmp_path: Path, rule_file: Path) -> None:
     asked = (Path(__file__).parent / "alerts.yaml").read_text(encoding="utf-8")
     tried = set(re.findall(r"alertname: (\w+)\n\s+exp_alerts", asked))

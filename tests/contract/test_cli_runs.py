@@ -236,6 +236,7 @@ def test_a_study_is_run_shown_loaded_solved_and_reported(
 # --- why and gc --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # a whole study of processes
 def test_why_and_gc_on_this_machine(taskonomyctl: Callable[..., Any], here: Path) -> None:
     write_study(here / "study.yaml", transfers={"orders": [1]})
     taskonomyctl("submit", "--local", "--tracking", "none", "--processes", "2", cwd=here)

@@ -20,25 +20,25 @@ def add_study(
     connection.execute(
         "INSERT INTO study VALUES (?, 'published', '', ?, TIMESTAMP '2026-01-01')", [study, study]
     )
-    number = 0
-    for position, (target, values) in enumerate(affinities.items()):
-        task = (study, target, position, target, None, None, "3d", "both", 1, "image", 1, 1, "l1")
-        insert_rows(connection, "task", [task])
-        for source, affinity in zip("abcdefghijklmnop", values, strict=False):
-            row = (
-                study,
-                number,
-                target,
-                "transfer",
-                2,
-                ["z", source][:: -1 if number % 2 else 1],
-                None,
-            )
-            insert_rows(connection, "transfer", [row])
-            insert_rows(
-                connection, "published_measurement", [(study, number, affinity, None, None)]
-            )
-            number += 1
+    tasks = [
+        (study, target, position, target, None, None, "3d", "both", 1, "image", 1, 1, "l1")
+        for position, target in enumerate(affinities)
+    ]
+    measured = [
+        (target, source, affinity)
+        for target, values in affinities.items()
+        for source, affinity in zip("abcdefghijklmnop", values, strict=False)
+    ]
+    transfers = [
+        (study, number, target, "transfer", 2, ["z", source][:: -1 if number % 2 else 1], None)
+        for number, (target, source, _) in enumerate(measured)
+    ]
+    measurements = [
+        (study, number, affinity, None, None) for number, (*_, affinity) in enumerate(measured)
+    ]
+    insert_rows(connection, "task", tasks)
+    insert_rows(connection, "transfer", transfers)
+    insert_rows(connection, "published_measurement", measurements)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=9))

@@ -8,8 +8,10 @@ from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study_parts import Model
 from taskonomy_jobs.model.encoders import ENCODERS, create_encoder
 
+OTHER_SIZES = [pytest.param(size, marks=pytest.mark.slow) for size in (48, 64, 128, 512)]
 
-@pytest.mark.parametrize("size", [32, 48, 64, 80, 128, 256, 512, 1024])
+
+@pytest.mark.parametrize("size", [32, 80, 256, 1024, *OTHER_SIZES])
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_image_size_gives_sixteen_by_sixteen_cells(name: str, size: int) -> None:
     with torch.device("meta"):
