@@ -3,27 +3,28 @@
 The Job controller makes another pod for each that ends with 75 or is put off its node, later each
 time, and counts none: a night of evictions must not end a study. But a pod that ends with 75 by
 itself, every time, where the one before stood, waits for what does not come: a network that
-somebody removed, a folder that another process holds. `MOST` such pods in a row, as long as hours
-of a server that is away, and the controller gives the Job up (`job_end` says what becomes of its
-trials). What counts as progress is a trial that finished or a step that was saved: pods say it in
-their last words.
+somebody removed, a folder that another process holds. After more than `MOST` such pods in a row,
+over more than `LONGEST` seconds, the controller gives the Job up (`job_end` says what becomes of
+its trials). What counts as progress is a trial that finished or a step that was saved: pods say it
+in their last words.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from taskonomy_catalogue.last_words import parse_last_words
 from taskonomy_catalogue.launch import Exit
 from taskonomy_operator.constants import DISRUPTION_TARGET, INDEX, JOB_UID
+from taskonomy_operator.job_record import moment
 from taskonomy_operator.retries import MOST_INTERRUPTIONS
 
 MOST = MOST_INTERRUPTIONS
-"""Pods in a row that may end with 75 and have saved no further step. The Job controller waits ten
-seconds before the second and ten minutes before each after the seventh: about seven hours."""
-YOUNG = 3_600.0
-"""Seconds within which no Job can have had so many."""
+"""Pods in a row that may end with 75 and have saved no further step."""
+LONGEST = 4 * 3_600.0
+"""Seconds that they may take at least: a server may be away for a night's maintenance. A Job that
+is younger is not looked at."""
 NOWHERE = (0, 0)
 """How far a Job is that has nothing yet."""
 LOOK_WAIT = 600.0
@@ -36,8 +37,8 @@ class FailedPod:
 
     job: str
     """Uid of its Job."""
-    ended_at: str
-    """When its container ended, as Kubernetes writes it; empty: it is not known."""
+    ended_at: float
+    """When its container ended, in seconds since 1970; 0: it is not known."""
     asks_again: bool
     """Whether it ended with 75 by itself."""
     reached: tuple[int, int]
@@ -54,35 +55,41 @@ def failed_pod(pod: Mapping[str, Any]) -> FailedPod | None:
     words = parse_last_words(end.get("message") or "")
     return FailedPod(
         job=(meta.get("labels") or {}).get(JOB_UID, ""),
-        ended_at=end.get("finishedAt") or "",
+        ended_at=moment(end.get("finishedAt")),
         asks_again=end.get("exitCode") == Exit.TRY_AGAIN and not _is_disrupted(status),
         reached=words.reached if words else NOWHERE,
     )
 
 
-def in_vain(pods: Iterable[FailedPod]) -> dict[str, int]:
-    """Return how many pods of each Job came back with nothing new, one after another, up to now.
+def in_vain(pods: Iterable[FailedPod]) -> dict[str, list[FailedPod]]:
+    """Return the pods of each Job that came back with nothing new, one after another, up to now.
 
     Args:
         pods: those that failed and are still there, of any Jobs.
 
     Returns:
-        Counts above 0, by the Job's uid.
+        As they ended, by the Job's uid; Jobs without any are left out.
     """
     of: defaultdict[str, list[FailedPod]] = defaultdict(list)
     for pod in pods:
         of[pod.job].append(pod)
-    counts = {uid: _in_a_row(each) for uid, each in of.items()}
-    return {uid: count for uid, count in counts.items() if count}
+    rows = {uid: _in_a_row(each) for uid, each in of.items()}
+    return {uid: row for uid, row in rows.items() if row}
 
 
-def _in_a_row(pods: list[FailedPod]) -> int:
-    count, furthest = 0, NOWHERE
+def is_too_much(row: Sequence[FailedPod]) -> bool:
+    """Return whether so many pods came back with nothing new that no more should."""
+    return len(row) > MOST and row[-1].ended_at - row[0].ended_at > LONGEST
+
+
+def _in_a_row(pods: list[FailedPod]) -> list[FailedPod]:
+    row: list[FailedPod] = []
+    furthest = NOWHERE
     for pod in sorted(pods, key=lambda pod: pod.ended_at):
         is_in_vain = pod.asks_again and pod.reached <= furthest
-        count = count + 1 if is_in_vain else 0
+        row = [*row, pod] if is_in_vain else []
         furthest = max(furthest, pod.reached)
-    return count
+    return row
 
 
 def _is_disrupted(status: Mapping[str, Any]) -> bool:

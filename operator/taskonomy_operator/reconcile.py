@@ -27,7 +27,7 @@ from taskonomy_operator.job_record import JobRecord
 from taskonomy_operator.known_jobs import oldest_first
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.memory import Memory
-from taskonomy_operator.no_progress import LOOK_WAIT, MOST, YOUNG, in_vain
+from taskonomy_operator.no_progress import LONGEST, LOOK_WAIT, in_vain, is_too_much
 from taskonomy_operator.start_jobs import REFUSED_WAIT, start_jobs
 from taskonomy_operator.structured_logs import about
 from taskonomy_operator.study_status import StudyStatus
@@ -244,12 +244,12 @@ class Reconciler:
         tracked.pods_seen_at = now
         live = [each.record for each in memory.jobs.live.values() if each.record is not None]
         grown = [each for each in live if not each.is_ranking and not each.is_leaving]
-        grown = [each for each in grown if 0 < each.started_at < now - YOUNG]
-        counts = in_vain(self.around.actions.failed_pods(memory.owner)) if grown else {}
+        grown = [each for each in grown if 0 < each.started_at < now - LONGEST]
+        rows = in_vain(self.around.actions.failed_pods(memory.owner)) if grown else {}
         for record in grown:
-            count = counts.get(record.uid, 0)
-            if count > MOST:
-                why = f"{count} pods in a row ended with exit code 75 and saved no further step"
+            row = rows.get(record.uid, [])
+            if is_too_much(row):
+                why = f"{len(row)} pods in a row ended with exit code 75 and saved no further step"
                 self._take_in(tracked, record.name, record.given_up(NO_PROGRESS, why, now))
 
     def _forgive_if_asked(self, study: Object, tracked: Tracked) -> None:

@@ -16,8 +16,10 @@ from taskonomy_operator.job_record import JobRecord
 from taskonomy_operator.known_jobs import oldest_first
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.memory import Memory
+from taskonomy_operator.plan import Plan
 from taskonomy_operator.plan_parts import Job
 from taskonomy_operator.ranking_job import ranking_job_name
+from taskonomy_operator.retries import End
 from taskonomy_operator.study_status import StudyStatus
 
 TASKS = ["normals", "reshading", "curvature", "depth"]
@@ -343,3 +345,15 @@ def test_a_status_that_would_be_too_long_forgets_its_end(monkeypatch: pytest.Mon
     done = {node.digest for node in told.plan.nodes() if node.state == "done"}
     assert len(done) > 100
     assert done < {node.digest for node in memory.plan.nodes() if node.state == "done"}
+
+
+def test_a_status_is_made_without_a_look_at_every_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a write costs must not grow with the study, once a trial of it has failed."""
+    memory = a_large_study()
+    for node in [each for each in memory.plan.nodes() if each.stage == "scratch"][:3]:
+        memory.plan.saw_end(node.digest, End(code=64, reason="no label"), 0.0)
+        memory.ledger.failed(node.digest)
+    monkeypatch.setattr(Plan, "nodes", None)
+    status = status_of(memory, 1.0)
+    assert [each.message for each in status.failures] == ["no label"] * 3
+    assert status.trials.failed == 3

@@ -7,7 +7,15 @@ from small_server import JOBS, SmallServer, time_of
 
 from taskonomy_catalogue.last_words import FailedTrial, LastWords
 from taskonomy_operator import constants
-from taskonomy_operator.no_progress import LOOK_WAIT, MOST, YOUNG, FailedPod, failed_pod, in_vain
+from taskonomy_operator.no_progress import (
+    LONGEST,
+    LOOK_WAIT,
+    MOST,
+    FailedPod,
+    failed_pod,
+    in_vain,
+    is_too_much,
+)
 from taskonomy_operator.reconcile import Reconciler
 
 SMALL: dict[str, Any] = {
@@ -36,7 +44,8 @@ def pod(
 
 
 def count(*pods: Any) -> dict[str, int]:
-    return in_vain(kept for each in pods if (kept := failed_pod(each)))
+    found = in_vain(kept for each in pods if (kept := failed_pod(each)))
+    return {uid: len(row) for uid, row in found.items()}
 
 
 def test_pods_that_save_nothing_new_are_counted_as_they_ended() -> None:
@@ -57,16 +66,29 @@ def test_progress_and_ends_of_another_kind_begin_the_count_anew(last: Any) -> No
 def test_a_trial_that_finished_is_progress_though_its_steps_count_no_more() -> None:
     def ended(at: int, finished: str, steps: int) -> FailedPod:
         reached = LastWords(finished=finished, steps=steps).reached
-        return FailedPod(job="u", ended_at=time_of(at), asks_again=True, reached=reached)
+        return FailedPod(job="u", ended_at=at, asks_again=True, reached=reached)
 
-    assert in_vain([ended(1, "0", 90), ended(2, "0-1", 10), ended(3, "0-1", 30)]) == {}
-    assert in_vain([ended(1, "0", 90), ended(2, "0-1", 10), ended(3, "0-1", 10)]) == {"u": 1}
+    first, second, further = ended(1, "0", 90), ended(2, "0-1", 10), ended(3, "0-1", 30)
+    no_further = ended(3, "0-1", 10)
+    assert in_vain([first, second, further]) == {}
+    assert in_vain([first, second, no_further]) == {"u": [no_further]}
+
+
+@pytest.mark.parametrize(
+    ("ends", "seconds", "expected"),
+    [(MOST + 1, LONGEST + 1, True), (MOST + 1, 60.0, False), (MOST, 9 * LONGEST, False)],
+)
+def test_many_pods_over_hours_are_too_much(ends: int, seconds: float, expected: bool) -> None:
+    """A server that is away for minutes sends many back, and one in the course of weeks too."""
+    times = [seconds * place / (ends - 1) for place in range(ends)]
+    row = [FailedPod(job="u", ended_at=at, asks_again=True, reached=(0, 0)) for at in times]
+    assert is_too_much(row) == expected
 
 
 def test_of_a_gang_the_pod_that_saves_counts() -> None:
     assert count(*(pod(75, at, index=str(at)) for at in range(4))) == {"u": 1}
     assert failed_pod({"metadata": {}, "status": {}}) == FailedPod(
-        job="", ended_at="", asks_again=False, reached=(0, 0)
+        job="", ended_at=0.0, asks_again=False, reached=(0, 0)
     )
 
 
@@ -83,13 +105,13 @@ def running(server: SmallServer, reconciler: Reconciler, **spec: Any) -> tuple[s
     for name in names:
         server.begin(name)
     reconciler.reconcile(uid)
-    server.now += YOUNG + 10
+    server.now += LONGEST + 10
     return uid, names[2]
 
 
 def stuck(server: SmallServer, name: str, ends: int) -> None:
     job = server.things[f"{JOBS}/{name}"]["metadata"]["uid"]
-    server.pods = [pod(75, int(server.now) - at, job=job) for at in range(ends)]
+    server.pods = [pod(75, int(server.now) - at * 600, job=job) for at in range(ends)]
 
 
 def test_a_trial_that_never_gets_further_is_given_up(server: SmallServer) -> None:
@@ -170,7 +192,7 @@ def test_the_pods_of_young_studies_are_not_asked_for() -> None:
         reconciler.reconcile(uid)
         for name in watched.live():
             watched.begin(name)
-        watched.now += 60
+        watched.now += 600
     assert not [path for path in asked if path.endswith("/pods")]
 
 

@@ -1,5 +1,6 @@
 """Passes over a study: what is done before what, and what errors leave behind."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,18 @@ def test_gpu_hours_are_written_down_as_they_pass(server: SmallServer) -> None:
         reconciler.reconcile(uid)
         server.now += 900
     assert server.studies[uid]["status"]["gpuHours"] > 2
+
+
+def test_a_clock_that_is_set_forward_makes_no_gpu_hours(server: SmallServer) -> None:
+    uid, reconciler = server.submit(**SMALL), server.reconciler()
+    reconciler.around = replace(reconciler.around, ticks=float)
+    reconciler.reconcile(uid)
+    for job in server.live():
+        server.begin(job)
+    reconciler.reconcile(uid)
+    server.now += 90 * 86_400
+    reconciler.reconcile(uid)
+    assert server.studies[uid]["status"]["gpuHours"] == 0
 
 
 def test_a_stage_that_is_not_asked_for_any_more_keeps_what_is_known(server: SmallServer) -> None:
