@@ -2,7 +2,7 @@
 
 Wheels are collected outside and installed in the images without a network: the closure of what each
 image's extra needs, at the versions of this environment, which constraints.txt pins. Whichever of
-docker, podman and buildah works builds them; with podman and buildah the same tree on the same base
+docker, podman and buildah works builds them. With the latter two the same tree on the same base
 makes the same image to the byte, and what two versions share is fetched once: every time in a layer
 is SOURCE_DATE_EPOCH, by default 0, and a label says when the commit was made.
 """
@@ -10,6 +10,7 @@ is SOURCE_DATE_EPOCH, by default 0, and a label says when the commit was made.
 import argparse
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -197,6 +198,8 @@ def _asked() -> tuple[list[str], Options]:
     parser.add_argument("--folder", type=Path, default=TREE / ".cache" / "images")
     parser.add_argument("--save", action="store_true", help="write FOLDER/NAME.tar too")
     asked = parser.parse_args()
+    if sys.platform != "linux":
+        leave("NO IMAGES: their wheels are collected on Linux, for its own processor")
     if unknown := set(asked.images) - EXTRAS.keys():
         parser.error(f"no image {sorted(unknown)[0]!r}; there are {', '.join(EXTRAS)}")
     return asked.images or list(EXTRAS), Options(
