@@ -1,8 +1,8 @@
 """What survives a process: checkpoints to go on from, and weights to use.
 
 A checkpoint holds everything a trial's next step depends on. The order of examples, their noise and
-dropout are functions of seed and step, so beside network and optimiser the step alone says where it
-stands. Files are read with ``weights_only=True`` or as safetensors: neither can run code.
+dropout are functions of seed and step, so beside the networks and their optimisers the step alone
+says where it stands. Files are read with ``weights_only=True`` or as safetensors: neither can run code.
 """
 
 import io
