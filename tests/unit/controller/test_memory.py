@@ -319,6 +319,7 @@ def a_large_study() -> Memory:
     return Memory(study, OWNER, 1, StudyStatus(), most_in_pack=1, now=0.0, ticks=float)
 
 
+@pytest.mark.slow  # thousands of trials
 def test_the_status_of_a_study_of_any_size_is_small() -> None:
     """The worst there is: every other of as many as may be under way at once is done."""
     memory = a_large_study()
@@ -334,6 +335,7 @@ def test_the_status_of_a_study_of_any_size_is_small() -> None:
     assert told.trials.done == status.trials.done == 4_500
 
 
+@pytest.mark.slow  # thousands of trials
 def test_a_status_that_would_be_too_long_forgets_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is forgotten is started again, finds its result, and ends at once."""
     monkeypatch.setattr(cluster_status, "MAX_RANGES", 200)
