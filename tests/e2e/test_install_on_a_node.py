@@ -76,10 +76,11 @@ def release(world: World, rooms: Path, tmp_path: Path) -> Iterator[Release]:
 
 
 def test_a_study_on_an_installed_release(
-    release: Release, record_property: Callable[[str, object], None]
+    release: Release, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     nothing = release.cluster_wide()
-    record_property("seconds from helm install to a training pod", install_and_submit(release))
+    seconds = install_and_submit(release)
+    record_testsuite_property("seconds from helm install to a training pod", seconds)
     ask_while_it_trains(release)
     lose_the_operator(release)
     upgrade_and_change_no_job(release)
