@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from taskonomy_warehouse.warehouse import WarehouseNotWritten
 from taskonomyctl.commands import solve as command
 
 MEASURED = """\
@@ -142,6 +143,67 @@ def test_a_solver_that_another_option_excludes_is_refused(
 ) -> None:
     words = (*SOLVE, "--solver", "highs", "--solver-executable", "cbc")
     assert "leave it out" in taskonomyctl(*words, cwd=folder, code=2).stderr
+
+
+FULL = """
+import resource, sys
+from taskonomy_warehouse.published import importer
+from taskonomyctl.commands import solve
+from taskonomyctl.main import main
+
+def on_a_full_disk(write):
+    def full(*words, **options):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+        return write(*words, **options)
+    return full
+
+solve.write_taxonomies = on_a_full_disk(solve.write_taxonomies)
+importer._insert = on_a_full_disk(importer._insert)
+sys.argv[0] = "taskonomyctl"
+main()
+"""
+"""The command line where no file may grow past 500 bytes once it writes to the warehouse."""
+
+
+def on_a_full_disk(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", FULL, *words], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_a_disk_that_fills_up_keeps_nothing_and_says_so(
+    folder: Path, taskonomyctl: Callable[..., Any]
+) -> None:
+    done = on_a_full_disk(folder, *SOLVE)
+    assert done.returncode == WarehouseNotWritten.exit_code
+    assert [t["status"] for t in json.loads(done.stdout)] == ["optimal", "optimal"]
+    message = done.stderr.splitlines()[-1]
+    assert 'Could not write file "' in message
+    assert "nothing of this was kept" in message
+    assert "Traceback" not in done.stderr
+    assert kept(taskonomyctl, folder) == 0
+    taskonomyctl(*SOLVE, cwd=folder)
+    assert kept(taskonomyctl, folder) == 2
+
+
+def test_a_disk_that_fills_up_in_an_import_leaves_the_study_as_it_was(
+    folder: Path, taskonomyctl: Callable[..., Any]
+) -> None:
+    done = on_a_full_disk(folder, "import", "published", "--study", "paper")
+    assert done.returncode == WarehouseNotWritten.exit_code
+    assert "nothing of this was kept" in done.stderr
+    assert done.stderr.count("\n") == 1
+    held = taskonomyctl("sql", "FROM study SELECT study", "-o", "csv", cwd=folder).stdout
+    assert held == "study\ns\n"
+
+
+def test_what_is_printed_is_kept_already(
+    folder: Path, taskonomyctl: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    monkeypatch.setattr(command, "print_rows", lambda *_: found.append(kept(taskonomyctl, folder)))
+    taskonomyctl(*SOLVE, cwd=folder)
+    assert found == [2]
 
 
 def test_answers_are_kept_when_their_reader_is_gone(

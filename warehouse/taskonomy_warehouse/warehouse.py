@@ -5,6 +5,7 @@ and any DuckDB client can: tables, views and their comments live in the file its
 """
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -80,6 +81,13 @@ class WarehouseBusy(TaskonomyError):
     exit_code = 6
 
 
+class WarehouseNotWritten(TaskonomyError):
+    """The disk did not take what was to be kept, and nothing of it is there; the message says why.
+
+    A full disk, a quota, a file system that went away: what was kept before stays as it was.
+    """
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse to write, creating it or bringing its schema up to date first.
@@ -135,14 +143,32 @@ def reading(path: Path, may_write: Path | None = None) -> Iterator[duckdb.DuckDB
 
 @contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit what the block did, or nothing of it."""
+    """Commit what the block did, or nothing of it.
+
+    Raises:
+        WarehouseNotWritten: the disk is full, or fails; nothing of the block is kept.
+    """
     connection.begin()
     try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
+        try:
+            yield
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()  # one that fails has rolled back
+    except duckdb.Error as error:
+        if not _DISK_FAILS.search(str(error)):
+            raise
+        reason = str(error).rpartition("Failed to commit: ")[2].strip()
+        raise WarehouseNotWritten(
+            f"{reason}; nothing of this was kept. Make room, and run it again"
+        ) from error
+
+
+_DISK_FAILS = re.compile(
+    r"could not (?:write|fsync|sync|truncate|create)|no space left|failed to offload", re.IGNORECASE
+)
+"""What DuckDB says of a disk that takes no more, of the file as of where it spills to."""
 
 
 def insert_rows(
@@ -256,8 +282,10 @@ def _connected(
         connection = duckdb.connect(path.absolute(), read_only=read_only, config=config)
     except duckdb.Error as error:
         if "could not set lock" in str(error).lower():
+            holder = re.search(r"\(PID (\d+)\)", str(error))
+            who = f" (process {holder[1]})" if holder else ""
             raise WarehouseBusy(
-                f"{path} is in use by another process; try again when it has finished, "
+                f"{path} is in use by another process{who}; try again when it has finished, "
                 "or close the client that has it open"
             ) from error
         raise _not_opened(path, str(error)) from error

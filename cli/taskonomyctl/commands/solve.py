@@ -1,5 +1,6 @@
 """`taskonomyctl solve`: the best taxonomy of every budget and order."""
 
+import contextlib
 import os
 import sys
 import time
@@ -165,7 +166,7 @@ def solve(
             executable=solver_executable,
             time_limit=time_limit,
         )
-    finally:  # an interrupted sweep prints and keeps what it has solved
+    finally:  # an interrupted sweep keeps and prints what it has solved
         in_order = sorted(
             solved, key=lambda t: (wanted_orders.index(t.max_order), wanted_budgets.index(t.budget))
         )
@@ -173,9 +174,12 @@ def solve(
         if solved:
             records = [taxonomy_record(answer, study, dictionary, names) for answer in answers]
             try:
-                print_rows(records, COLUMNS, output)
-            finally:  # the reader of the output may be gone, as `head` is
                 _keep(warehouse, study, scenario, settings, in_order, problem.version, replace)
+            except BaseException:  # not kept: the more reason to show what took so long
+                with contextlib.suppress(BrokenPipeError):  # the message matters more
+                    print_rows(records, COLUMNS, output)
+                raise
+            print_rows(records, COLUMNS, output)
     return _say_what_is_infeasible(answers)
 
 
