@@ -68,10 +68,9 @@ def generalization(connection: duckdb.DuckDBPyConnection, study: str, other: str
 
 _SPEARMAN = """
 WITH ranked AS (
-    SELECT study, target, kind, list_sort(sources) AS sources, avg(affinity) AS affinity
-    FROM measured_transfer
+    SELECT study, target, kind, list_sort(sources) AS sources, affinity
+    FROM transfer_mean
     WHERE affinity IS NOT NULL
-    GROUP BY ALL
 ),
 common AS (
     SELECT target, a.affinity AS one, b.affinity AS other

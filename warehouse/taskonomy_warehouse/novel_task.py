@@ -92,7 +92,7 @@ def _best(connection: duckdb.DuckDBPyConnection, study: str, max_order: str) -> 
     rows = connection.execute(
         """
         SELECT target, sources, affinity, gain, quality
-        FROM measured_transfer AS m
+        FROM transfer_mean AS m
         JOIN task AS t ON t.study = m.study AND t.task = m.target
         WHERE m.study = ? AND kind = 'transfer' AND NOT from_own_encoder AND affinity IS NOT NULL
           AND transfer_order <= ? AND t.role IN ('both', 'target-only')

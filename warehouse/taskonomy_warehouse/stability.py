@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import duckdb
 
@@ -115,8 +116,12 @@ def tally(taxonomies: Sequence[Taxonomy]) -> Stability:
 def _read_replicates(
     connection: duckdb.DuckDBPyConnection, study: str
 ) -> dict[int, Sequence[float]]:
+    """Return each transfer's affinity in every replicate, the mean over its seeds."""
     rows = connection.execute(
-        "SELECT transfer_id, affinity FROM replicate WHERE study = ? AND affinity IS NOT NULL",
+        "SELECT m.transfer_id, r.affinity FROM replicate AS r "
+        "JOIN transfer AS t USING (study, transfer_id, target) "
+        "JOIN transfer_mean AS m USING (study, target, kind, sources) "
+        "WHERE r.study = ? AND r.affinity IS NOT NULL ORDER BY t.transfer_id",
         [study],
     ).fetchall()
     if not rows:
@@ -124,7 +129,13 @@ def _read_replicates(
             f"study {study!r} has no bootstrap replicates; "
             f"`taskonomyctl bootstrap --study {study}` makes them"
         )
-    return dict(rows)
+    of_seeds: dict[int, list[Sequence[float]]] = {}
+    for transfer_id, affinities in rows:
+        of_seeds.setdefault(transfer_id, []).append(affinities)
+    return {
+        transfer_id: [fmean(drawn) for drawn in zip(*seeds, strict=True)]
+        for transfer_id, seeds in of_seeds.items()
+    }
 
 
 def _write(

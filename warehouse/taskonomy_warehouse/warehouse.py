@@ -48,6 +48,7 @@ VIEWS = (  # each after those it reads
     "gain",
     "quality",
     "measured_transfer",
+    "transfer_mean",
     "affinity_matrix",
     "task_similarity",
     "beam",

@@ -53,12 +53,24 @@ def rebuilt(losses: Any, drawn: Any) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("missing", [0.0, 0.15])
+def two_without_a_common_image() -> Any:
+    losses = random_losses(7, 300, 1)
+    losses[4, ::2] = losses[5, 1::2] = np.nan
+    return losses
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        pytest.param(random_losses(7, 300, 1), id="all images"),
+        pytest.param(random_losses(7, 300, 1, missing=0.15), id="some missing"),
+        pytest.param(two_without_a_common_image(), id="a pair that is not compared"),
+    ],
+)
 def test_a_replicate_is_a_rebuild_on_the_drawn_images(
-    connection: duckdb.DuckDBPyConnection, missing: float, monkeypatch: pytest.MonkeyPatch
+    connection: duckdb.DuckDBPyConnection, losses: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "IMAGES_AT_A_TIME", 128)
-    losses = random_losses(7, 300, 1, missing)
     declare_study(connection)
     add_losses(connection, losses, kinds=KINDS)
     update_win_rates(connection, "s")

@@ -389,7 +389,7 @@ def _win_rates(
     connection: duckdb.DuckDBPyConnection, study: str
 ) -> dict[int, tuple[float | None, float | None]]:
     rows = connection.execute(
-        "SELECT transfer_id, gain, quality FROM measured_transfer WHERE study = ?", [study]
+        "SELECT transfer_id, gain, quality FROM transfer_mean WHERE study = ?", [study]
     ).fetchall()
     return {transfer_id: (gain, quality) for transfer_id, gain, quality in rows}
 

@@ -165,7 +165,7 @@ def read_problem(connection: duckdb.DuckDBPyConnection, study: str, settings: Se
     role = {task.id: settings.role(task.id, task.role) for task in dictionary}
     rows = connection.execute(
         "SELECT transfer_id, target, kind, sources, from_own_encoder, affinity "
-        "FROM measured_transfer WHERE study = ? ORDER BY transfer_id",
+        "FROM transfer_mean WHERE study = ? ORDER BY transfer_id",
         [study],
     ).fetchall()
     measured = {row[1] for row in rows} | set(settings.target_only)

@@ -116,7 +116,7 @@ def read_choices(connection: duckdb.DuckDBPyConnection, study: str) -> dict[int,
     """Return every ranked transfer of a study by its number, with its figures."""
     rows = connection.execute(
         "SELECT transfer_id, target, kind, sources, affinity, gain, quality "
-        "FROM measured_transfer WHERE study = ? AND affinity IS NOT NULL",
+        "FROM transfer_mean WHERE study = ? AND affinity IS NOT NULL",
         [study],
     ).fetchall()
     return {row[0]: _choice(*row[1:]) for row in rows}

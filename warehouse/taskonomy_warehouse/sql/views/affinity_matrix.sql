@@ -1,17 +1,18 @@
 -- First-order transfers as a matrix, targets by sources; the diagonal is the target's own encoder.
+-- Seeds count as their mean.
 -- grain: study, target, source
 CREATE OR REPLACE VIEW affinity_matrix AS
 SELECT
-    measured_transfer.study,
+    m.study,
     target,
     sources[1] AS source,
     affinity,
-    affinity / sum(affinity) OVER (PARTITION BY measured_transfer.study, target) AS share,
-    exp(-20 * affinity / sum(affinity) OVER (PARTITION BY measured_transfer.study, target)) AS distance,
+    affinity / sum(affinity) OVER (PARTITION BY m.study, target) AS share,
+    exp(-20 * affinity / sum(affinity) OVER (PARTITION BY m.study, target)) AS distance,
     gain,
     quality
-FROM measured_transfer
-JOIN task ON task.study = measured_transfer.study AND task.task = measured_transfer.sources[1]
+FROM transfer_mean AS m
+JOIN task ON task.study = m.study AND task.task = m.sources[1]
 WHERE kind = 'transfer' AND transfer_order = 1 AND affinity IS NOT NULL AND task.role <> 'unused';
 COMMENT ON VIEW affinity_matrix IS 'First-order affinities, targets by sources; the diagonal is the target''s own encoder';
 COMMENT ON COLUMN affinity_matrix.study IS 'Study';

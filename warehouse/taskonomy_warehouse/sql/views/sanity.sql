@@ -8,7 +8,7 @@ SELECT
     max(1 - m.quality) FILTER (m.kind = 'best-guess') AS over_best_guess,
     max(1 - m.quality) FILTER (m.kind = 'transfer' AND source.loss = 'none') AS over_random,
     max(m.gain) FILTER (m.kind = 'task-specific') AS over_scratch
-FROM measured_transfer AS m
+FROM transfer_mean AS m
 LEFT JOIN task AS source
     ON (source.study, [source.task]) = (m.study, m.sources)
 GROUP BY ALL;

@@ -13,7 +13,7 @@ SELECT
     m.gain,
     m.quality
 FROM taxonomy_edge AS e
-JOIN measured_transfer AS m USING (study, transfer_id);
+JOIN transfer_mean AS m USING (study, transfer_id);
 COMMENT ON VIEW taxonomy_choice IS 'Chosen transfer of each target in each taxonomy, with its figures';
 COMMENT ON COLUMN taxonomy_choice.study IS 'Study';
 COMMENT ON COLUMN taxonomy_choice.scenario IS 'Settings it was solved with';
