@@ -2,7 +2,8 @@
 
 A checkpoint holds everything a trial's next step depends on. The order of examples, their noise and
 dropout are functions of seed and step, so beside the networks and their optimisers the step alone
-says where it stands. Files are read with ``weights_only=True`` or as safetensors: neither can run code.
+says where it stands. Files are read with ``weights_only=True`` or as safetensors: neither can run
+code.
 """
 
 import io

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from taskonomy_catalogue.tasks import paper_dictionary
 from taskonomy_catalogue.trials import Trial, TrialTask
+from taskonomy_jobs import adversary as adversary_module
 from taskonomy_jobs.adversary import Adversary, adversarial_term, discriminator_loss
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.model.discriminator import Discriminator, create_discriminator
@@ -194,6 +195,22 @@ def test_it_learns_to_tell_labels_from_noise() -> None:
     assert losses[-1] < 0.3 < losses[0]
     assert adversary.curves(2)["discriminator_loss"] == losses[-2:]
     assert len(adversary.curves()["adversarial_loss"]) == 40
+
+
+def test_in_half_the_precision_it_says_much_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: the network computes in bfloat16, losses and gradients are float32."""
+    batch, prediction = a_batch(), drawn(4, 1, SIDE, SIDE, seed=3).requires_grad_()
+    whole = Adversary(a_trial(), CPU).accumulate(batch, seen(batch), prediction, 4)
+    half = Adversary(a_trial(), CPU)
+    monkeypatch.setattr(
+        adversary_module, "mixed_precision", lambda _: torch.autocast("cpu", torch.bfloat16)
+    )
+    figures = half.accumulate(batch, seen(batch), prediction, 4)
+    assert not torch.equal(figures, whole)
+    torch.testing.assert_close(figures, whole, rtol=0.02, atol=0)
+    ours, theirs = (torch.autograd.grad(each[0], prediction)[0] for each in (figures, whole))
+    assert (ours - theirs).norm() < 0.05 * theirs.norm()
+    assert {gradient.dtype for gradient in half.optimiser.gradients()} == {torch.float32}
 
 
 def test_it_goes_on_from_what_it_left() -> None:
