@@ -57,7 +57,7 @@ demo-published: $(VENV)/product ## the paper's own measurements instead: no trai
 test: lint types chromium $(MLFLOW) control-plane ## install, then every test, lint and type check
 	$(PYTEST) -m "not node"
 
-test-node: node $(VENV)/dev ## install, then the tests that train in containers on a real node
+test-node: node chromium $(VENV)/dev ## install, then the tests that train in containers on a real node
 	$(PYTEST) -m node
 
 check: lint types ## the fast loop: lint, types, tests without servers or a browser
@@ -96,10 +96,12 @@ control-plane: $(VENV)/dev ## a Kubernetes control plane for the cluster tests, 
 # Packages of Debian and, from Go, a kubelet and what it needs. Where that cannot be, it says so.
 node: control-plane ## what a real node needs, for the tests that train in containers
 	@command -v containerd >/dev/null && command -v buildah >/dev/null && command -v mmdebstrap >/dev/null \
+	  && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq \
 	  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends containerd runc \
-	  containernetworking-plugins iptables iproute2 openssl buildah mmdebstrap >/dev/null; } \
-	  || echo "NO NODE: the tests in containers will be skipped; install containerd, buildah, mmdebstrap" >&2
+	  containernetworking-plugins iptables iproute2 openssl buildah mmdebstrap postgresql \
+	  >/dev/null; } \
+	  || echo "NO NODE: tests in containers will be skipped; install containerd, buildah, mmdebstrap, postgresql" >&2
 	@$(BIN)/python tests/helpers/one_node.py build \
 	  || echo "NO NODE: the tests in containers will be skipped; see above" >&2
 
