@@ -15,7 +15,7 @@ import duckdb
 
 from taskonomy_catalogue.errors import NotFound, TaskonomyError, did_you_mean
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever a table changes or a view comes; a later version is refused, not guessed at."""
 
 TABLES = (
@@ -181,16 +181,12 @@ def insert_rows(
     """
     if not rows:
         return
-    columns = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? "
-        "ORDER BY column_index",
-        [table],
-    ).fetchall()
-    names = [name for name, _ in columns]
-    records = json.dumps([dict(zip(names, row, strict=True)) for row in rows], allow_nan=False)
+    # DESCRIBE, as duckdb_columns() first looks at every view there is: 8 ms.
+    columns = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+    records = json.dumps([dict(zip(columns, row, strict=True)) for row in rows], allow_nan=False)
     connection.execute(
         f"INSERT INTO {table} SELECT unnest(from_json(?, ?), max_depth := 2)",
-        [records, json.dumps([dict(columns)])],
+        [records, json.dumps([columns])],
     )
 
 

@@ -1,0 +1,2 @@
+-- Version 3 to 4: view transfer_mean, and affinity_matrix, sanity, significance and taxonomy_choice as they
+-- read it. Views are created anew after every migration, so that nothing is left to do here.
