@@ -64,14 +64,22 @@ def folders_holding(connection: duckdb.DuckDBPyConnection, place: str, name: str
     if not is_s3(place):
         if not Path(place).is_dir():
             raise NotFound(f"no folder {place}; name the one that trials leave their results in")
-        # scandir, as glob takes twice as long over thousands of folders
-        folders = sorted(entry.path for entry in os.scandir(place))
-        return [folder for folder in folders if os.path.exists(f"{folder}/{name}")]  # noqa: PTH110
+        return [f"{place}/{folder}" for folder in _local_folders_holding(place, name)]
     try:
         found = connection.execute("SELECT file FROM glob(?)", [f"{place}/*/{name}"]).fetchall()
     except duckdb.Error as error:
         raise as_unreachable(place, error) from None
     return sorted(str(file).removesuffix(f"/{name}") for (file,) in found)
+
+
+def _local_folders_holding(place: str, name: str) -> list[str]:
+    """Return names in order; paths from the root, or glob, take up to twice as long."""
+    root = os.open(place, os.O_RDONLY)
+    try:
+        folders = sorted(os.listdir(root))  # noqa: PTH208
+        return [f for f in folders if os.access(f"{f}/{name}", os.F_OK, dir_fd=root)]
+    finally:
+        os.close(root)
 
 
 def folder_files(connection: duckdb.DuckDBPyConnection, place: str, pattern: str) -> list[str]:

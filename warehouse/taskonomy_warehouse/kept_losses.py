@@ -37,22 +37,19 @@ class KeptLosses:
     """What it is of: warehouse, study, target and images, hashed."""
     record: np.dtype[np.void]
 
-    def fill(self, keys: Sequence[bytes], losses: "Losses") -> NDArray[np.bool_]:
-        """Write the losses that are kept into networks × images; return which networks those are.
+    def read(self, keys: Sequence[bytes]) -> "list[Losses | None]":
+        """Return the losses of each network as they lie in the file, None for one that is not kept.
 
         Args:
             keys: of each network, 32 bytes.
-            losses: written to.
         """
-        found = np.zeros(len(keys), np.bool_)
         records = self._records()
         place = {key: k for k, key in enumerate(records["key"].tolist())}
-        for row, key in enumerate(keys):
-            k = place.get(key)
-            if k is not None and zlib.crc32(records["loss"][k]) == records["checksum"][k]:
-                losses[row] = records["loss"][k]
-                found[row] = True
-        return found
+        losses, checksums = np.asarray(records["loss"]), records["checksum"].tolist()
+        found = [place.get(key) for key in keys]
+        return [
+            None if k is None or zlib.crc32(losses[k]) != checksums[k] else losses[k] for k in found
+        ]
 
     def append(self, keys: Sequence[bytes], losses: Sequence["Losses"]) -> None:
         """Keep some networks' losses, each on all images; where that cannot be, keep none."""

@@ -128,9 +128,11 @@ def loss_blocks(
             the last block is all of that known.
         Unreachable: the server that has the files does not answer.
     """
-    at_a_time = max(1, BLOCK_BYTES // (4 * max(1, len(entrants.trials))))
+    at_a_time = _images_at_a_time(entrants)
     if len(entrants.images) <= at_a_time:
-        yield slice(0, len(entrants.images)), _whole(connection, entrants)
+        rows, read = _kept_and_read(connection, entrants)
+        whole = read if len(read) == len(rows) else np.stack(rows)
+        yield slice(0, len(entrants.images)), whole
         return
     found = np.zeros(len(entrants.trials), np.int64)
     everyone = np.arange(len(entrants.trials))
@@ -140,6 +142,22 @@ def loss_blocks(
         found += _present(losses)
         yield block, losses
     _check_rows(entrants, everyone, found)
+
+
+def loss_rows(connection: duckdb.DuckDBPyConnection, entrants: Entrants) -> list[Losses] | None:
+    """Return the losses of each network, those that are kept as they lie in the file: no copies.
+
+    A matrix of them would cost more, in fresh memory, than comparing one network with all.
+
+    Returns:
+        One dimension each, NaN where one is missing; None where they are more than `BLOCK_BYTES`.
+
+    Raises:
+        InputRefused, Unreachable: as `loss_blocks`.
+    """
+    if len(entrants.images) > _images_at_a_time(entrants):
+        return None
+    return _kept_and_read(connection, entrants)[0]
 
 
 def keep_for_comparing(
@@ -168,22 +186,25 @@ def keep_for_comparing(
     kept.append(list(rows), list(rows.values()))
 
 
-def _whole(connection: duckdb.DuckDBPyConnection, entrants: Entrants) -> Losses:
-    """Return all losses of a target: those kept beside the warehouse, and the others, kept now."""
-    losses = np.full((len(entrants.trials), len(entrants.images)), np.nan, np.float32)
+def _images_at_a_time(entrants: Entrants) -> int:
+    return max(1, BLOCK_BYTES // (4 * max(1, len(entrants.trials))))
+
+
+def _kept_and_read(
+    connection: duckdb.DuckDBPyConnection, entrants: Entrants
+) -> tuple[list[Losses], Losses]:
+    """Return the losses of each network, and those not kept beside the warehouse before."""
     kept = kept_losses(connection, entrants)
-    there = kept.fill(entrants.keys, losses) if kept else np.zeros(len(losses), np.bool_)
-    rest = np.flatnonzero(~there)
-    if len(rest) == 0:
-        return losses
-    read = _read(connection, entrants, rest, entrants.images)
-    _check_rows(entrants, rest, _present(read))
-    if kept:
-        kept.append([entrants.keys[k] for k in rest], list(read))
-    if len(rest) == len(losses):
-        return read
-    losses[rest] = read
-    return losses
+    found = kept.read(entrants.keys) if kept else [None] * len(entrants.keys)
+    rest = np.array([k for k, row in enumerate(found) if row is None], np.intp)
+    read = np.zeros((0, len(entrants.images)), np.float32)
+    if len(rest):
+        read = _read(connection, entrants, rest, entrants.images)
+        _check_rows(entrants, rest, _present(read))
+        if kept:
+            kept.append([entrants.keys[k] for k in rest], list(read))
+    now = iter(read)
+    return [next(now) if row is None else row for row in found], read
 
 
 def _present(losses: Losses) -> Counts:

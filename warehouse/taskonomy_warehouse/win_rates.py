@@ -24,6 +24,7 @@ from taskonomy_warehouse.loss_matrix import (
     Entrants,
     Losses,
     loss_blocks,
+    loss_rows,
     losses_stay,
     read_entrants,
 )
@@ -163,9 +164,9 @@ def _targets_to_update(connection: duckdb.DuckDBPyConnection, study: str) -> lis
     losses = "trial_result USING (study, transfer_id)" if in_files else "trial USING (digest)"
     rows = connection.execute(
         f"SELECT DISTINCT target FROM transfer SEMI JOIN {losses} "
-        "ANTI JOIN (FROM win_rate WHERE study = ?) USING (study, transfer_id) "
-        "ANTI JOIN computed_affinity USING (study, transfer_id) "
-        "WHERE study = ? ORDER BY target",
+        "ANTI JOIN computed_affinity USING (study, transfer_id) WHERE study = ? "
+        "AND transfer_id NOT IN (SELECT DISTINCT transfer_id FROM win_rate WHERE study = ?) "
+        "ORDER BY target",
         [study, study],
     ).fetchall()
     return [str(target) for (target,) in rows]
@@ -174,11 +175,17 @@ def _targets_to_update(connection: duckdb.DuckDBPyConnection, study: str) -> lis
 def _count_new(
     connection: duckdb.DuckDBPyConnection, entrants: Entrants, threads: int
 ) -> WinCounts:
-    counts = zero_counts(int(entrants.is_new.sum()), len(entrants.transfers))
+    new = np.flatnonzero(entrants.is_new)
+    rows = loss_rows(connection, entrants) if len(new) <= FEW else None
+    if rows is not None:
+        mine = [rows[k] for k in new]
+        over, under = _count_few(mine, rows)
+        return WinCounts(over=over, under=under, images=_images_of_both(mine, rows))
+    counts = zero_counts(len(new), len(entrants.transfers))
     # All of them as a slice: a view, so that the losses are not copied.
-    new = slice(None) if entrants.is_new.all() else np.flatnonzero(entrants.is_new)
+    everyone = slice(None) if entrants.is_new.all() else new
     for _, losses in loss_blocks(connection, entrants):
-        count_wins_of(new, losses, threads, counts)
+        count_wins_of(everyone, losses, threads, counts)
     return counts
 
 
@@ -215,14 +222,18 @@ def _insert_counts(
 def _count_span(mine: Losses, everyone: Losses, span: slice) -> tuple[Counts, Counts]:
     """Return wins and losses of ``mine`` against everyone on a span of images, rows × all."""
     if len(mine) <= FEW:
-        theirs = everyone[:, span]
-        over = [(row < theirs).sum(axis=1) for row in mine[:, span]]
-        under = [(theirs < row).sum(axis=1) for row in mine[:, span]]
-        return np.array(over), np.array(under)
+        return _count_few(list(mine[:, span]), list(everyone[:, span]))
     over_all = _count_compiled(mine, everyone, span)
     if len(mine) == len(everyone):
         return over_all, over_all.T
     return over_all, _count_compiled(everyone, mine, span).T
+
+
+def _count_few(mine: Sequence[Losses], everyone: Sequence[Losses]) -> tuple[Counts, Counts]:
+    """As `_count_span`, a pair at a time: what is compared stays in the nearest cache."""
+    over = [[np.count_nonzero(row < rival) for rival in everyone] for row in mine]
+    under = [[np.count_nonzero(rival < row) for rival in everyone] for row in mine]
+    return np.array(over, np.int64), np.array(under, np.int64)
 
 
 def _count_compiled(mine: Losses, theirs: Losses, span: slice) -> Counts:
@@ -233,12 +244,12 @@ def _count_compiled(mine: Losses, theirs: Losses, span: slice) -> Counts:
     return wins
 
 
-def _images_of_both(mine: Losses, everyone: Losses) -> Counts:
+def _images_of_both(mine: Sequence[Losses] | Losses, everyone: Sequence[Losses] | Losses) -> Counts:
     """Return rows × all: how many images both have. Floats count exactly up to 2^24 images."""
-    there = ~np.isnan(everyone)
-    if there.all():
-        return np.full((len(mine), len(everyone)), everyone.shape[1], np.int64)
-    both = (~np.isnan(mine)).astype(np.float32) @ there.astype(np.float32).T
+    if not any(np.isnan(row.max()) for row in everyone):  # the largest is NaN if any is
+        return np.full((len(mine), len(everyone)), len(everyone[0]), np.int64)
+    here, there = (~np.isnan(np.asarray(rows)) for rows in (mine, everyone))
+    both = here.astype(np.float32) @ there.astype(np.float32).T
     return both.astype(np.int64)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import duckdb
 
@@ -9,8 +10,7 @@ from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_warehouse.files import folders_holding
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finished:
+class Finished(NamedTuple):
     """A trial that says it is done."""
 
     digest: str

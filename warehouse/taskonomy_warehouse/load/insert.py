@@ -106,10 +106,10 @@ def replace_quarantine(
         refusals: everything this load refused.
         covers: whether a folder was looked at by this load; what was not keeps its row.
     """
-    loaded = loaded_digests(connection, study)
     before = connection.execute(
         "SELECT digest, folder, reason, detail FROM quarantine WHERE study = ?", [study]
     ).fetchall()
+    loaded = loaded_digests(connection, study) if before else set()
     now = {(r.digest, r.folder, r.reason, r.detail) for r in refusals}
     refused = {refusal.digest for refusal in refusals}
     stale = [

@@ -9,7 +9,7 @@ CREATE TABLE transfer (
         CHECK (kind IN ('task-specific', 'transfer', 'scratch', 'best-guess')),
     transfer_order INTEGER   NOT NULL CHECK (transfer_order >= 1),
     sources        VARCHAR[] NOT NULL,
-    digest         VARCHAR,
+    digest         VARCHAR USING COMPRESSION uncompressed,
     PRIMARY KEY (study, transfer_id)
 );
 COMMENT ON TABLE transfer IS 'Networks that can serve a target, one row each';
