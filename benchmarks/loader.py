@@ -124,7 +124,8 @@ def _load(path: Path, study: Study, root: Path) -> float:
     without_win_rates = mock.patch.object(loading, "update_win_rates")
     with writing(path) as connection, without_win_rates:
         began = time.perf_counter()
-        done = load(connection, study, find_in_artifacts(connection, str(root)), origin="x")
+        found = find_in_artifacts(connection, str(root))
+        done = load(connection, study, found, origin="x", losses_stay=False)
         connection.execute("CHECKPOINT")
         seconds = time.perf_counter() - began
     if done.refusals:

@@ -43,9 +43,11 @@ COLUMNS = ("digest", "reason", "detail", "folder")
     help="Build the study anew from its results, compare, and correct the warehouse.",
 )
 @click.option(
-    "--losses-stay",
-    is_flag=True,
-    help="Check losses and leave them in their files: half the time, and no copy. Keeps to it.",
+    "--losses-stay/--no-losses-stay",
+    default=None,
+    help="Check losses and leave them in their files: half the time, and no copy; or copy them "
+    "into the warehouse. Unless given: leave them if all of the study's are over 50 million. What "
+    "the first load did, the next ones do.",
 )
 @click.option(
     "--no-win-rates",
@@ -81,7 +83,7 @@ def load(
     from_artifacts: str | None,
     from_tracking: str | None,
     rebuild: bool,
-    losses_stay: bool,
+    losses_stay: bool | None,
     no_win_rates: bool,
     win_rates: str | None,
     publish: str | None,

@@ -14,6 +14,7 @@ import duckdb
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study import Study
+from taskonomy_catalogue.trials import count_trials
 from taskonomy_warehouse.load.candidates import Candidate, sift
 from taskonomy_warehouse.load.find import Findings
 from taskonomy_warehouse.load.heldout import JURY, check_images, settle, settled
@@ -36,6 +37,10 @@ from taskonomy_warehouse.win_rates import FEW, made_ahead, update_win_rates
 BATCH = 8_000_000
 """Most losses in one transaction: what a kill can undo, and 130 MB of memory. At the paper's 54,514
 images that is all that is known of a target."""
+
+MOST_COPIED = 50_000_000
+"""Losses of a study, all its trials done, up to which they are copied into the warehouse unless
+asked otherwise. Copying this many takes about 4 s and 0.6 GB, and no computation needs the copy."""
 
 Progress = Callable[[int, int], None]
 """Is told how many trials are done and how many there are."""
@@ -71,7 +76,7 @@ def load(
     findings: Findings,
     *,
     origin: str,
-    losses_stay: bool = False,
+    losses_stay: bool | None = None,
     compute: bool = True,
     progress: Progress = lambda _done, _total: None,
 ) -> Loaded:
@@ -82,8 +87,8 @@ def load(
         study: what was asked; its trials and no others are loaded.
         findings: the finished trials (`find_in_artifacts`, `find_in_tracking`).
         origin: where the study was read from, for people.
-        losses_stay: whether losses are checked and left in their files. Once a study's losses stay,
-            they always do.
+        losses_stay: whether losses are checked and left in their files; None: if the study will
+            come to more than `MOST_COPIED`. Once a study's losses stay, they always do.
         compute: whether win rates are brought up to date; if not, `win_rate_job` makes them.
         progress: is told after every batch.
 
@@ -95,20 +100,22 @@ def load(
     _forget_files(connection, findings)
     with transaction(connection):
         declare_study(connection, study, origin)
-    losses_stay = _losses_stay(connection, study.name, losses_stay)
+    before = _stayed_before(connection, study.name, losses_stay)
     done = loaded_digests(connection, study.name)
     new = [each for each in findings.finished if each.digest not in done]
     sifted = sift(connection, study, new)
+    choices = (before, losses_stay, _is_large(study, sifted.candidates))
+    stay = next(choice for choice in choices if choice is not None)
     trials, rows = 0, 0
     refusals = list(sifted.refusals)
     batches = list(_batches(sifted.candidates))
 
     def read(batch: Sequence[Candidate]) -> ReadBatch:
-        return read_batch(connection.cursor(), batch, rows=losses_stay)
+        return read_batch(connection.cursor(), batch, rows=stay)
 
     for batch, content in made_ahead(read, batches):
-        inserted, refused = _load_batch(connection, study.name, content, losses_stay)
-        if losses_stay and compute and len(content.losses) > FEW:  # a few are as soon read again
+        inserted, refused = _load_batch(connection, study.name, content, stay)
+        if stay and compute and len(content.losses) > FEW:  # a few are as soon read again
             keep_for_comparing(connection, study.name, batch[0].target, content.losses)
         trials += len(batch) - len(refused)
         rows += inserted
@@ -125,12 +132,14 @@ def load(
         known=len(findings.finished) - len(new),
         others=sifted.others,
         refusals=tuple(refusals),
-        notes=findings.notes,
+        notes=findings.notes + (_SAID if stay and (before, losses_stay) == (None, None) else ()),
     )
 
 
-def _losses_stay(connection: duckdb.DuckDBPyConnection, study: str, asked: bool) -> bool:
-    """Return whether a study's losses stay in their files: as asked first, they always do."""
+def _stayed_before(
+    connection: duckdb.DuckDBPyConnection, study: str, asked: bool | None
+) -> bool | None:
+    """Return whether losses stayed in their files, as they always do then; None: there are none."""
     rows = connection.execute(
         "SELECT DISTINCT digest NOT IN (SELECT digest FROM trial) FROM trial_result "
         "WHERE study = ?",
@@ -142,7 +151,22 @@ def _losses_stay(connection: duckdb.DuckDBPyConnection, study: str, asked: bool)
             f"the losses of study {study!r} are in this warehouse; load it into another to leave "
             "them where they are"
         )
-    return asked or True in before
+    return True in before if before else None
+
+
+def _is_large(study: Study, candidates: Sequence[Candidate]) -> bool:
+    """Return whether a study comes to many losses: by all it asks for, not by what is done so far.
+
+    So the answer does not depend on how much was trained before the first load.
+    """
+    images = max((candidate.result.images for candidate in candidates), default=0)
+    return sum(count_trials(study).values()) * images > MOST_COPIED
+
+
+_SAID = (
+    "its losses stay in their files: leave these where they are (--no-losses-stay, given to the "
+    "first load, copies them into the warehouse)",
+)
 
 
 def _forget_files(connection: duckdb.DuckDBPyConnection, findings: Findings) -> None:

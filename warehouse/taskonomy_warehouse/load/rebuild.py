@@ -18,6 +18,7 @@ import duckdb
 from taskonomy_catalogue.study import Study
 from taskonomy_warehouse.kept_losses import matrices_beside
 from taskonomy_warehouse.load.find import Findings
+from taskonomy_warehouse.load.insert import loaded_digests
 from taskonomy_warehouse.load.loading import Loaded, Progress, load
 from taskonomy_warehouse.loss_matrix import losses_stay
 from taskonomy_warehouse.warehouse import TABLES, writing
@@ -94,7 +95,7 @@ def rebuild(
     Raises:
         TaskonomyError: the new load failed (`load`); the warehouse is as it was.
     """
-    stay = losses_stay(connection, study.name)
+    stay = losses_stay(connection, study.name) if loaded_digests(connection, study.name) else None
     fresh = _fresh(path)
     with _removed_afterwards(path):
         with writing(fresh) as new:

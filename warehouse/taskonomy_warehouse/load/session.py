@@ -41,8 +41,8 @@ class Request:
     """MLflow tracking URI to find runs in."""
     rebuild: bool
     """Whether to prove the warehouse from the results."""
-    losses_stay: bool
-    """Whether losses are checked and left in their files."""
+    losses_stay: bool | None
+    """Whether losses are checked and left in their files; None: if the study is large (`load`)."""
     compute: bool
     """Whether win rates are computed here; jobs do it if not."""
     win_rates: str | None
@@ -127,11 +127,18 @@ def _load_or_rebuild(
         study,
         find(connection),
         origin=origin,
-        losses_stay=request.losses_stay,
+        losses_stay=_losses_stay(request),
         compute=request.compute and request.win_rates is None,
         progress=progress,
     )
     return loaded, None
+
+
+def _losses_stay(request: Request) -> bool | None:
+    """Return what is asked: a snapshot that is to hold losses needs them in the warehouse."""
+    if request.losses_stay is None and request.publish_losses:
+        return False
+    return request.losses_stay
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, request: Request, study: Study) -> Merged | None:

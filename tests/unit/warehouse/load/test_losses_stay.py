@@ -13,11 +13,13 @@ from warehouse_content import content
 from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.records import LOSSES_FILE
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import enumerate_trials
+from taskonomy_catalogue.trials import count_trials, enumerate_trials
 from taskonomy_warehouse import kept_losses
 from taskonomy_warehouse.bootstrap import bootstrap
+from taskonomy_warehouse.load import loading
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load
+from taskonomy_warehouse.load.session import Request, run_load
 from taskonomy_warehouse.snapshot import attach_snapshot, publish
 from taskonomy_warehouse.warehouse import writing
 
@@ -155,3 +157,66 @@ def test_a_snapshot_says_where_the_losses_lie_and_has_none(
         assert reader.execute(FIGURES).fetchall() == connection.execute(FIGURES).fetchall()
         folders = {row[0] for row in reader.execute("SELECT folder FROM trial_result").fetchall()}
     assert folders == {str(artifacts.folder(trial)) for trial in trials}
+
+
+@pytest.mark.parametrize(
+    ("asked", "bound", "stay"),
+    [
+        (None, 0, False),
+        (None, -1, True),
+        (True, 0, True),
+        (False, -1, False),
+    ],
+    ids=["as many as are copied", "one more", "asked to stay", "asked to be copied"],
+)
+def test_losses_of_a_large_study_stay_unless_asked(
+    connection: Connection,
+    artifacts: Artifacts,
+    study: Study,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: bool | None,
+    bound: int,
+    stay: bool,
+) -> None:
+    losses_of_all = 50 * sum(count_trials(study).values())
+    monkeypatch.setattr(loading, "MOST_COPIED", losses_of_all + bound)
+    trials = trials_of(study)
+    artifacts.leave(trials[0])  # what is done so far is far below the bound
+
+    def run(**options: Any) -> Loaded:
+        findings = find_in_artifacts(connection, str(artifacts.root))
+        return load(connection, study, findings, origin="study.yaml", **options)
+
+    said = run(losses_stay=asked).notes
+    assert any("--no-losses-stay" in note for note in said) == (asked is None and stay)
+    monkeypatch.setattr(loading, "MOST_COPIED", losses_of_all - bound - 1)
+    artifacts.leave(trials[1])
+    assert run().notes == ()  # the first load decided
+    copied = connection.execute("SELECT count(*) FROM trial_loss").fetchone()
+    assert copied == ((0,) if stay else (100,))
+
+
+def test_losses_that_a_snapshot_is_to_hold_are_copied(
+    artifacts: Artifacts, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "MOST_COPIED", 0)
+    artifacts.leave(trials_of(study)[0])
+    request = Request(
+        warehouse=new_warehouse(tmp_path / "published.duckdb"),
+        study=study,
+        study_name=None,
+        origin="study.yaml",
+        from_artifacts=str(artifacts.root),
+        from_tracking=None,
+        rebuild=False,
+        losses_stay=None,
+        compute=True,
+        win_rates=None,
+        publish_to=str(tmp_path / "snapshot"),
+        publish_losses=True,
+        wait=0,
+    )
+    run_load(request, say=print, progress=lambda _done, _all: None)
+    with duckdb.connect() as reader:
+        attach_snapshot(reader, str(tmp_path / "snapshot"))
+        assert reader.execute("SELECT count(*) FROM snapshot.trial_loss").fetchone() == (50,)
