@@ -7,13 +7,17 @@ SELECT
     target,
     sources[1] AS source,
     affinity,
-    affinity / sum(affinity) OVER (PARTITION BY m.study, target) AS share,
-    exp(-20 * affinity / sum(affinity) OVER (PARTITION BY m.study, target)) AS distance,
+    affinity / sum(affinity) OVER of_target AS share,
+    exp(-20 * affinity / sum(affinity) OVER of_target) AS distance,
     gain,
     quality
 FROM transfer_mean AS m
 JOIN task ON task.study = m.study AND task.task = m.sources[1]
-WHERE kind = 'transfer' AND transfer_order = 1 AND affinity IS NOT NULL AND task.role <> 'unused';
+WHERE kind = 'transfer' AND transfer_order = 1 AND affinity IS NOT NULL AND task.role <> 'unused'
+WINDOW of_target AS (  -- added up in one order, so that the same data gives the same bits
+    PARTITION BY m.study, target ORDER BY transfer_id
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+);
 COMMENT ON VIEW affinity_matrix IS 'First-order affinities, targets by sources; the diagonal is the target''s own encoder';
 COMMENT ON COLUMN affinity_matrix.study IS 'Study';
 COMMENT ON COLUMN affinity_matrix.target IS 'Task served';

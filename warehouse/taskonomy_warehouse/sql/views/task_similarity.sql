@@ -6,7 +6,7 @@ SELECT
     a.study,
     a.source AS source_a,
     b.source AS source_b,
-    sqrt(sum(power(sqrt(a.share) - sqrt(b.share), 2))) AS distance,
+    sqrt(sum(power(sqrt(a.share) - sqrt(b.share), 2) ORDER BY a.target)) AS distance,
     count(*) AS targets
 FROM affinity_matrix AS a
 JOIN affinity_matrix AS b ON a.study = b.study AND a.target = b.target AND a.source < b.source
