@@ -141,10 +141,13 @@ def _wrong_type(kind: str, value: object) -> str:
     wanted = _WANTED[kind]
     if kind == "string_type" and isinstance(value, int | float):
         return f'{_shown(value)} is not {wanted}; put it in quotes: "{value}"'
-    if kind == "float_type" and isinstance(value, str) and _reads_as_number(value):
+    is_number = isinstance(value, str) and _reads_as_number(value)
+    if kind == "float_type" and is_number:
         # YAML 1.1 takes 1e-4 for text: the commonest slip in a learning rate
         return f"{_shown(value)} is text; write it without quotes and with a point, as in 1.0e-4"
-    if kind == "int_type" and isinstance(value, str) and _reads_as_number(value):
+    if kind == "int_type" and is_number and not str(value).strip().lstrip("+-").isdigit():
+        return f"{_shown(value)} is not {wanted}; write all its digits, as in 20000"
+    if kind == "int_type" and is_number:
         return f"{_shown(value)} is text; write it as a whole number without quotes"
     return f"{_shown(value)} is not {wanted}"
 

@@ -47,9 +47,11 @@ def plain_text(text: str) -> str:
 
     Raises:
         ValueError: it holds control characters or line breaks: GraphML cannot carry them, and a
-            terminal obeys them.
+            terminal obeys them. Or it is not UTF-8.
     """
     wrong = [c for c in text if unicodedata.category(c) in _UNPRINTABLE or c in "\ufffe\uffff"]
+    if wrong and unicodedata.category(wrong[0]) == "Cs":  # Python's way with bytes it cannot read
+        raise ValueError("is not UTF-8 text; write it in UTF-8")
     if wrong:
         raise ValueError(f"holds the control character {wrong[0]!r}; remove it")
     return text

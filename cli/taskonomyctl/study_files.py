@@ -2,25 +2,16 @@
 
 from pathlib import Path
 
-import yaml
-
-from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.study import Study, dictionary_beside, parse_study
+from taskonomy_operator.yaml_file import read_yaml
 
 
 def read_study(path: Path) -> Study:
     """Return the study that a file describes; a tasks file it names is read beside it.
 
     Raises:
-        InputRefused: the file is unreadable, is no YAML, or the study is refused (`StudyRefused`).
+        InputRefused: the file is unreadable, is no YAML, gives a key twice, or the study is
+            refused (`StudyRefused`).
     """
-    try:
-        document = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        raise InputRefused(path, f"cannot be read: {error.strerror}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise InputRefused(path, f"not valid YAML: {error.problem}", line=line) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputRefused(path, f"not valid YAML: {error}") from error
+    document = read_yaml(path)
     return parse_study(document, origin=str(path), read_dictionary=dictionary_beside(path))

@@ -8,12 +8,12 @@ differ from another's in where they run, not in what they compute.
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from taskonomy_catalogue.errors import InputRefused
 from taskonomy_operator.constants import GPU
+from taskonomy_operator.yaml_file import read_yaml
 
 Texts = dict[str, str]
 
@@ -122,12 +122,7 @@ def read_installation(path: Path) -> Installation:
         InputRefused: the file cannot be read or a setting is wrong; the message names it.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Installation.model_validate(content)
-    except OSError as error:
-        raise InputRefused(path, f"cannot be read: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise InputRefused(path, f"not valid YAML: {error}") from error
+        return Installation.model_validate(read_yaml(path))
     except ValidationError as error:
         said = "; ".join(
             f"{'.'.join(map(str, detail['loc']))}: {detail['msg']}"

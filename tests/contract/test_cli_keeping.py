@@ -68,7 +68,7 @@ def test_a_busy_warehouse_is_named_before_the_sweep(
 ) -> None:
     holders.append(Holder(folder / "warehouse.duckdb"))
     done = taskonomyctl(*SOLVE, cwd=folder, code=6)
-    assert "in use by another process" in done.stderr
+    assert f"in use by another process (process {holders[0].process.pid})" in done.stderr
     assert done.stdout == ""
 
 

@@ -121,6 +121,17 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
         "x.yaml: cannot be read: No such file",
     ),
     "a file that is no YAML": (["load", "-f", "bad.yaml"], 5, "bad.yaml, line 2: not valid YAML"),
+    "an empty file": (["load", "-f", "empty.yaml"], 5, "empty.yaml: the file is empty"),
+    "a file that is not UTF-8": (
+        ["load", "-f", "latin.yaml"],
+        5,
+        "latin.yaml, line 2: not UTF-8 text; save the file as UTF-8",
+    ),
+    "a key given twice": (
+        ["load", "-f", "twice.yaml"],
+        5,
+        "twice.yaml, line 4: not valid YAML: 'name' is given twice, first in line 3; keep one",
+    ),
     "a file that is no study": (["load", "-f", "list.yaml"], 5, "a study is a mapping that begins"),
     "a tracking server that is away": (
         ["load", "-f", "study.yaml", "--from-tracking", "http://127.0.0.1:1"],
@@ -142,6 +153,9 @@ def test_a_request_is_refused_with_one_message(
 ) -> None:
     Path("bad.yaml").write_text("a: b\n: - [\n")
     Path("list.yaml").write_text("- a\n")
+    Path("empty.yaml").write_text("")
+    Path("latin.yaml").write_bytes(b"a: b\nname: caf\xe9\n")
+    Path("twice.yaml").write_text("kind: Study\nmetadata:\n  name: rooms\n  name: other\n")
     done = run(*words)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr

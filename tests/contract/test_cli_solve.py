@@ -76,6 +76,14 @@ def test_solve_prints_the_contract(study: Study) -> None:
     assert own[0]["sources"] == ["normals"]
 
 
+def test_a_budget_past_all_counting_is_printed_short(study: Study) -> None:
+    words = ("solve", "--budgets", "1e308", "--orders", "1", "--scenario", "rich")
+    table = study.run(*words).stdout
+    assert "1e+308" in table
+    assert max(map(len, table.splitlines())) < 120
+    assert [t["budget"] for t in study.json(*words, "--replace", "-o", "json")] == [1e308]
+
+
 def test_names_may_be_the_published_ones(study: Study) -> None:
     (printed,) = study.json(
         "solve", "--budgets", "1", "--orders", "1", "--names", "published", "-o", "json"

@@ -1,12 +1,18 @@
 """`taskonomyctl import`, `sql`, `tasks` and `completion` as a user meets them."""
 
+import contextlib
 import csv
+import fcntl
 import io
 import json
 import os
+import pty
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +22,7 @@ import duckdb
 import pytest
 
 from taskonomyctl.main import cli
+from taskonomyctl.output import MOST_ROWS, print_rows
 
 
 @pytest.fixture
@@ -47,6 +54,7 @@ REFUSED_IMPORTS = {
     "long name": (["--study", "n" * 101], 2, "1 to 100 characters"),
     "line break in the name": (["--study", "a\nb"], 2, "control character"),
     "escape in the name": (["--study", "a\x1b[31m"], 2, "control character"),
+    "bytes in the name": (["--study", "\udcff\udcfe"], 2, "the name is not UTF-8 text"),
 }
 
 
@@ -229,6 +237,83 @@ def test_a_piped_table_is_as_wide_as_its_cells(run: Run) -> None:
     assert max(map(len, lines)) < 5050
 
 
+LONG = f"FROM range({MOST_ROWS + 1234})"
+
+
+def test_a_table_ends_and_says_how_many_rows_follow(run: Run) -> None:
+    lines = run("sql", LONG).stdout.splitlines()
+    shown = [int(line) for line in lines if line.strip().isdigit()]
+    assert shown == list(range(MOST_ROWS))
+    assert lines[-1] == "… 1,234 more rows: -o csv"
+    assert run("sql", LONG, "-o", "csv").stdout.count("\n") == MOST_ROWS + 1234 + 1
+    assert len(json.loads(run("sql", LONG, "-o", "json").stdout)) == MOST_ROWS + 1234
+    assert "more row" not in run("sql", f"FROM range({MOST_ROWS})").stdout
+    assert "… 1 more row: -o csv" in run("sql", f"FROM range({MOST_ROWS + 1})").stdout
+
+
+def test_a_long_table_of_many_rows_keeps_their_order(run: Run) -> None:
+    lines = run("sql", "FROM range(3000000) ORDER BY range DESC -- the last first").stdout
+    shown = [int(line) for line in lines.splitlines() if line.strip().isdigit()]
+    assert shown == list(range(2999999, 2999999 - MOST_ROWS, -1))
+    assert f"… {3_000_000 - MOST_ROWS:,} more rows" in lines
+
+
+def test_rows_that_are_there_already_are_cut_too(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"n": n} for n in range(MOST_ROWS + 5)]
+    with click.Context(cli.commands["tasks"]):
+        print_rows(rows, ("n",), "table")
+    assert capsys.readouterr().out.splitlines()[-1] == "… 5 more rows: -o csv"
+    with click.Context(cli.commands["list"]):
+        print_rows(rows, ("n",), "table")
+    assert capsys.readouterr().out.splitlines()[-1] == "… 5 more rows: -o json"
+    with click.Context(cli.commands["gc"]):  # it has no other form to ask for
+        print_rows(rows, ("n",), "table")
+    assert str(MOST_ROWS + 4) in capsys.readouterr().out
+
+
+def on_a_terminal(columns: int, *words: str, **environment: str) -> str:
+    """What a terminal this wide shows."""
+    shown, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "taskonomyctl", *words],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "xterm", **environment},
+    )
+    os.close(terminal)
+    read = b""
+    with contextlib.suppress(OSError):  # how a pseudo-terminal says that it ended
+        while part := os.read(shown, 4096):
+            read += part
+    os.close(shown)
+    assert process.wait() == 0
+    return re.sub(r"\x1b\[[0-9;]*m|\r", "", read.decode())
+
+
+NARROW = (
+    "SELECT 8 AS budget, 'optimal' AS status, 5.343930 AS objective, "
+    "['autoencoding', 'occlusion-edges'] AS sources"
+)
+
+
+@pytest.mark.slow
+def test_a_terminal_too_narrow_for_a_table_gets_a_block_a_row(paper_warehouse: Path) -> None:
+    warehouse = {"TASKONOMY_WAREHOUSE": str(paper_warehouse)}
+    wide = on_a_terminal(100, "sql", NARROW, **warehouse)
+    assert re.search(r"budget +status +objective +sources", wide)
+    assert "autoencoding, occlusion-edges" in wide
+    narrow = on_a_terminal(36, "sql", NARROW, **warehouse)
+    assert [line.rstrip() for line in narrow.splitlines() if line.strip()] == [
+        "budget     8",
+        "status     optimal",
+        "objective  5.343930",
+        "sources    autoencoding,",
+        "           occlusion-edges",
+    ]
+
+
 def in_a_shell(
     script: str, warehouse: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
@@ -248,6 +333,12 @@ SHELLS = {
         141,
         "",
     ),
+    "a table that head leaves": (
+        "sql \"SELECT repeat('x', 100) FROM range(2000)\" | head -1; exit ${PIPESTATUS[0]}",
+        141,
+        "",
+    ),
+    "a small table nobody reads": ("tasks | true; exit ${PIPESTATUS[0]}", 141, ""),
     "a full disk": ("sql 'SELECT 1' > /dev/full", 1, "No space left"),
     "a full disk within": ("sql 'FROM range(200000)' --format csv > /dev/full", 1, "No space left"),
 }
@@ -284,7 +375,7 @@ def test_being_ended_unwinds(
 ) -> None:
     unwound = []
 
-    def ended(*_: object) -> None:
+    def ended(*_: object, **__: object) -> None:
         try:
             signal.raise_signal(number)
         finally:
@@ -295,6 +386,24 @@ def test_being_ended_unwinds(
     assert "interrupted" in run("sql", "SELECT 1", code=code).stderr
     assert unwound == [number]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_how_to_print_has_one_name_everywhere() -> None:
+    printing = [
+        option
+        for _, command in TREE.values()
+        for option in command.params
+        if {"--output", "--format", "-o"} & set(option.opts)
+    ]
+    assert len(printing) > 12
+    assert [option.opts for option in printing if not {"--output", "-o"} <= set(option.opts)] == []
+
+
+def test_older_names_of_output_still_work(run: Run) -> None:
+    said = {
+        run("sql", "FROM range(2)", name, "csv").stdout for name in ("-o", "--output", "--format")
+    }
+    assert said == {"range\n0\n1\n"}
 
 
 def test_sql_shows_tables_and_views_with_comments(run: Run) -> None:

@@ -26,6 +26,8 @@ class QueryResult:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
+    more: int = 0
+    """Rows that follow and were not asked for."""
 
     def records(self) -> list[dict[str, object]]:
         """Return the rows as one dict each.
@@ -42,8 +44,13 @@ class QueryResult:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def run_query(source: Path | Snapshot, query: str) -> QueryResult:
+def run_query(source: Path | Snapshot, query: str, *, at_most: int | None = None) -> QueryResult:
     """Run one SELECT against a warehouse file or a snapshot, which is opened read-only.
+
+    Args:
+        source: what is queried.
+        query: the SQL.
+        at_most: rows to return, the first ones; the rest are counted. None: all of them.
 
     Raises:
         QueryRefused: not one reading statement, or DuckDB's own complaint.
@@ -54,7 +61,14 @@ def run_query(source: Path | Snapshot, query: str) -> QueryResult:
         try:
             cursor = connection.execute(statement)
             columns = tuple(column[0] for column in cursor.description or ())
-            return QueryResult(columns=columns, rows=tuple(cursor.fetchall()))
+            if at_most is None:
+                return QueryResult(columns=columns, rows=tuple(cursor.fetchall()))
+            rows = tuple(cursor.fetchmany(at_most))
+            more = 0
+            if cursor.fetchone() is not None:  # to count is quick, to make Python's tuples is not
+                counted = connection.sql(statement).aggregate("count(*)").fetchone()
+                more = max(1, (counted[0] if counted else 0) - len(rows))
+            return QueryResult(columns=columns, rows=rows, more=more)
         except duckdb.Error as error:
             raise QueryRefused(str(error)) from error
 

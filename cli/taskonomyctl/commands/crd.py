@@ -11,6 +11,7 @@ from taskonomy_operator.crd import study_crd
 @click.command()
 @click.option(
     "--output",
+    "-o",
     type=click.Choice(["yaml", "json"]),
     default="yaml",
     show_default=True,

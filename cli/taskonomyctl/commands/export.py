@@ -22,6 +22,8 @@ from taskonomyctl.taxonomies import budget_option, order_option, read_one
 @budget_option
 @order_option
 @click.option(
+    "--output",
+    "-o",
     "--format",
     "form",
     type=click.Choice(["graphml", "dot", "json", "csv"]),

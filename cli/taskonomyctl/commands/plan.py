@@ -112,7 +112,11 @@ def plan(
     print_rows([asdict(each) for each in costs], COLUMNS, "table")
     click.echo(f"{sum(each.trials for each in costs):,} trials, {_done(costs)}", err=True)
     if total is None:
-        say("GPU hours are not known before a trial has run; --estimate STAGE=HOURS gives them")
+        unknown = [each.stage for each in costs if each.gpu_hours_left is None]
+        say(
+            f"GPU hours of {', '.join(unknown)} are not known before one such trial has run; "
+            f"--estimate {unknown[0]}=HOURS gives them"
+        )
     elif cost is not None:
         click.echo(f"{total:,.1f} GPU hours left, {cost:,.2f} at {price:g} an hour", err=True)
 

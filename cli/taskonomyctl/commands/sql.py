@@ -9,14 +9,16 @@ import click
 from taskonomy_warehouse.queries import describe_relations, query_to_parquet, run_query
 from taskonomy_warehouse.snapshot import Snapshot
 from taskonomyctl.options import warehouse_option
-from taskonomyctl.output import print_result
+from taskonomyctl.output import MOST_ROWS, print_result
 
 
 @click.command()
 @click.argument("query", required=False)
 @click.option(
+    "--output",
+    "-o",
     "--format",
-    "format_",
+    "output",
     type=click.Choice(["table", "csv", "json", "parquet"]),
     default="table",
     show_default=True,
@@ -36,7 +38,7 @@ from taskonomyctl.output import print_result
 @warehouse_option
 def sql(
     query: str | None,
-    format_: str,
+    output: str,
     tables: bool,
     snapshot: str | None,
     no_verify: bool,
@@ -46,29 +48,31 @@ def sql(
 
     QUERY is DuckDB's SQL; - reads it from standard input. Any DuckDB client can open the same file.
     A snapshot is what `taskonomyctl load` publishes: it can be read while the warehouse is written.
+    A table ends after 2,000 rows and says how many more there are; csv, json and parquet hold all.
 
     \b
       taskonomyctl sql --tables
       taskonomyctl sql "SELECT * FROM affinity_matrix WHERE target = 'depth' ORDER BY affinity DESC"
-      taskonomyctl sql --format parquet "FROM measured_transfer" > transfers.parquet
+      taskonomyctl sql -o parquet "FROM measured_transfer" > transfers.parquet
       taskonomyctl sql --snapshot s3://results/snapshot "FROM affinity_matrix"
     """
     if tables == (query is not None):
         raise click.UsageError("give a QUERY, or --tables to see what there is to query")
     source = Snapshot(snapshot, verify=not no_verify) if snapshot else warehouse
     if query is None:
-        if format_ == "parquet":
+        if output == "parquet":
             raise click.UsageError("--tables prints a table, CSV or JSON, and no parquet")
-        print_result(describe_relations(source), format_)
+        print_result(describe_relations(source), output)
         return
     if query == "-":
         query = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     if not query.strip():
         raise click.UsageError("the QUERY is blank; --tables shows what there is to query")
-    if format_ == "parquet":
+    if output == "parquet":
         _print_parquet(source, query)
     else:
-        print_result(run_query(source, query), format_)
+        most = MOST_ROWS if output == "table" else None
+        print_result(run_query(source, query, at_most=most), output)
 
 
 def _print_parquet(source: Path | Snapshot, query: str) -> None:

@@ -163,6 +163,8 @@ def test_an_installation_is_read_from_its_file(tmp_path: Path) -> None:
         ("image: x\nprofile: {}", "profile"),
         ("image: x\nmounts: [{name: data, path: data}]", "mounts.0.path"),
         ("image: [", "not valid YAML"),
+        ("image: x\npullPolicy: y\nimage: z", "line 3: .*'image' is given twice, first in line 1"),
+        ("# nothing", "the file is empty"),
         ("[]", "Input should be"),
     ],
 )
