@@ -13,6 +13,8 @@ SHM    := $(shell test "$$(df -Pm /dev/shm 2>/dev/null | awk 'END {print $$4}')"
 # What tests and modules compile to is kept, wherever the environment would have it made again every time.
 KEPT   := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/.cache/bytecode
 PYTEST := $(KEPT) $(if $(SHM),PYTEST_DEBUG_TEMPROOT=$(SHM)) $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal --quiet
+# After the others and one by one: a node with all that runs on it wants the machine for itself.
+NODE_TESTS = $(PYTEST) --numprocesses 0 -m node
 PLANE  := $(BIN)/python tests/helpers/control_plane.py
 
 .DEFAULT_GOAL := help
@@ -54,11 +56,12 @@ demo-published: $(VENV)/product ## the paper's own measurements instead: no trai
 	@echo "  $(DEMO)/published/report/report.html  the report: open it in a browser"
 	@echo "  $(DEMO)/published/taxonomies.csv      every budget and order, one row each"
 
-test: lint types chromium $(MLFLOW) control-plane ## install, then every test, lint and type check
+test: lint types chromium $(MLFLOW) control-plane node ## install, then every test, lint and type check
 	$(PYTEST) -m "not node"
+	$(NODE_TESTS)
 
-test-node: node chromium $(VENV)/dev ## install, then the tests that train in containers on a real node
-	$(PYTEST) -m node
+test-node: node chromium $(VENV)/dev ## of these the ones that train in containers, on a real node
+	$(NODE_TESTS)
 
 check: lint types ## the fast loop: lint, types, tests without servers or a browser
 	$(PYTEST) -m "not slow and not browser and not s3 and not mlflow and not cluster"
