@@ -26,6 +26,8 @@ TARGET: Final = f"{GROUP}/target"
 """Target task; absent when a pack's trials differ in it."""
 DIGEST: Final = f"{GROUP}/digest"
 """First 40 hex digits of the digest of a Job's first trial: a label's value ends at 63."""
+ONE_NODE: Final = f"{GROUP}/one-node"
+"""Claim whose volume one node has at a time: the scheduler keeps pods that bear it together."""
 PART_OF: Final = "app.kubernetes.io/part-of"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 

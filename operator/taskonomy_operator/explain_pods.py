@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from taskonomy_catalogue.last_words import parse_last_words
-from taskonomy_operator.constants import DISRUPTION_TARGET, QUEUE_NAME
+from taskonomy_operator.constants import DISRUPTION_TARGET, ONE_NODE, QUEUE_NAME
 from taskonomy_operator.log_tail import Standing
 from taskonomy_operator.pod_facts import (
     Answer,
@@ -169,11 +169,21 @@ def _is_unscheduled(facts: JobFacts, pod: Object) -> Answer | None:
             reason="Unschedulable",
             sentence=f"waits for a node: {said}",
             next=f"it waits since {since}, which uses up no retry, deadline or GPU hour; other "
-            "work may end, else the study's resources ask for more than any node has",
+            f"work may end, else {_what_would_help(pod, said)}",
         )
     if not pod["spec"].get("nodeName"):
         return Answer(reason="Unscheduled", sentence="waits for the scheduler to look at its pod")
     return None
+
+
+def _what_would_help(pod: Object, said: str) -> str:
+    claim = pod["metadata"].get("labels", {}).get(ONE_NODE)
+    if claim and "pod affinity" in said:
+        return (
+            "the study's resources ask for more than the one node has that holds the volume of "
+            f"claim {claim}: ask for less, or have it ReadWriteMany, for pods on several nodes"
+        )
+    return "the study's resources ask for more than any node has"
 
 
 def _is_stuck(facts: JobFacts, pod: Object) -> Answer | None:

@@ -69,6 +69,20 @@ class Mount(Part):
     """Whether pods may only read it: so for data sets."""
 
 
+class OneNode(Part):
+    """Pods that have to be on one node: a volume of theirs is attached to one at a time.
+
+    Without it those elsewhere would wait for the volume for ever.
+    """
+
+    claim: Annotated[
+        str, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)
+    ]
+    """PersistentVolumeClaim of the volume, cut to a label's length: who says the same is meant."""
+    namespaces: tuple[str, ...] = ()
+    """Namespaces with a claim of the same volume; empty: the pod's own alone."""
+
+
 class Installation(Part):
     """Everything an installation decides for training Jobs."""
 
@@ -94,6 +108,8 @@ class Installation(Part):
     """Kinds of nodes, by name."""
     mounts: tuple[Mount, ...] = ()
     """Volumes with data sets and artifacts."""
+    one_node: OneNode | None = None
+    """Said where a volume of theirs is attached to one node at a time; else pods are anywhere."""
     artifacts: str = ""
     """Where trials leave their results if their Study does not say."""
     tracking: str = ""

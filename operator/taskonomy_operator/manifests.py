@@ -22,7 +22,14 @@ from taskonomy_operator import constants, elastic, queueing, trial_file
 from taskonomy_operator.asked import Measured, stage_of
 from taskonomy_operator.installation import Installation
 from taskonomy_operator.pod_failure_policy import backoff_limit, pod_failure_policy
-from taskonomy_operator.scheduling import container_resources, placement, profile_of, resources_of
+from taskonomy_operator.scheduling import (
+    container_resources,
+    one_node_labels,
+    placement,
+    profile_of,
+    resources_of,
+    together,
+)
 from taskonomy_operator.security import container_security, literal, pod_security
 from taskonomy_operator.volumes import volume_mounts, volumes
 
@@ -180,7 +187,7 @@ def _pod(
     asked: StageResources,
     installation: Installation,
 ) -> Manifest:
-    profile = profile_of(asked.profile, installation)
+    where = placement(profile_of(asked.profile, installation), study.spec.priority_class_name)
     spec: Manifest = {
         "restartPolicy": "Never",
         "serviceAccountName": installation.service_account,
@@ -188,7 +195,7 @@ def _pod(
         # of a pod, not of the Job: it counts from when a node has it, not while it waits for one
         "activeDeadlineSeconds": max(1, int(installation.deadline_hours * 3600)),
         **pod_security(),
-        **placement(profile, study.spec.priority_class_name),
+        **together(where, installation, gpus=asked.gpus),
         "containers": [_container(study, job, asked, installation)],
         "volumes": volumes(installation, asked.shm),
     }
@@ -202,6 +209,7 @@ def _pod(
         **trial_file.trials_annotation(trials),
     }
     marks = {**installation.pod_labels, **labels(study, owner, trials)}
+    marks |= one_node_labels(installation.one_node)
     return {"metadata": {"labels": marks, "annotations": annotations}, "spec": spec}
 
 

@@ -21,6 +21,7 @@ from taskonomy_operator.job_record import RANKING
 from taskonomy_operator.manifests import CONTAINER, Manifest, Owner, study_labels
 from taskonomy_operator.names import ranking_name
 from taskonomy_operator.pod_failure_policy import pod_failure_policy
+from taskonomy_operator.scheduling import one_node_labels, together
 from taskonomy_operator.security import container_security, literal, pod_security
 from taskonomy_operator.volumes import mount_of, volume_of
 
@@ -85,6 +86,7 @@ def _pod(
         "activeDeadlineSeconds": DEADLINE_SECONDS,  # from when a node has it
         "serviceAccountName": installation.ranking_service_account,
         **pod_security(),
+        **together({}, installation, gpus=0),
         "initContainers": [_rank(study, targets, installation)],
         "containers": [_publish(owner, installation)],
         "volumes": [
@@ -98,7 +100,7 @@ def _pod(
     if installation.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in installation.image_pull_secrets]
     annotations = {**installation.pod_annotations, constants.STUDY_DOCUMENT: document}
-    marks = {**installation.pod_labels, **labels}
+    marks = {**installation.pod_labels, **labels, **one_node_labels(installation.one_node)}
     return {"metadata": {"labels": marks, "annotations": annotations}, "spec": spec}
 
 

@@ -86,7 +86,7 @@ def test_secrets_that_fetch_images_are_named_either_way(tmp_path: Path, secrets:
 
 @pytest.mark.parametrize("part", ["operator", "mlflow", "warehouse", "explorer"])
 def test_every_part_is_placed_as_it_is_told(part: str) -> None:
-    """What people set on any chart's pods, set on each part's."""
+    """What people set on any chart's pods, set on each part's, where volumes say nothing of it."""
     wanted: dict[str, Any] = {
         "nodeSelector": {"a": "b"},
         "tolerations": [{"key": "a", "operator": "Exists"}],
@@ -99,7 +99,8 @@ def test_every_part_is_placed_as_it_is_told(part: str) -> None:
         "terminationGracePeriodSeconds": 7,
     }
     shown = "" if part != "explorer" else ",explorer.enabled=true,explorer.image.repository=a"
-    found = helm.objects(f"--set-json={part}={json.dumps(wanted)}", f"--set=enabled=true{shown}")
+    anywhere = f"--set=artifacts.oneNode=false,warehouse.persistence.oneNode=false{shown}"
+    found = helm.objects(f"--set-json={part}={json.dumps(wanted)}", anywhere)
     component = {"warehouse": "-loader"}.get(part, f"-{part}")
     templates = dict(helm.pod_templates(found))
     (spec,) = (each["spec"] for who, each in templates.items() if who.endswith(component))
@@ -159,37 +160,48 @@ def chart_that_notes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 NOTES = {
-    "nothing": ("", [], ["NOTE: artifacts are ReadWriteOnce"]),
+    "nothing": ("", [], ["NOTE: the volume of claim demo-taskonomy-artifacts is on"]),
     "another port": (
         "mlflow.service.port=80",
         ["port-forward service/demo-taskonomy-mlflow 5000:80"],
-        ["NOTE: artifacts"],
+        ["NOTE: the volume"],
     ),
     "an ingress that the policy shuts": (
         "mlflow.ingress.enabled=true,mlflow.ingress.host=mlflow.example",
         ["Compare its runs at http://mlflow.example"],
-        ["NOTE: artifacts", "NOTE: MLflow is shown outside"],
+        ["NOTE: the volume", "NOTE: MLflow is shown outside"],
     ),
     "a server of one's own": (
         "mlflow.externalTracking=https://a:1",
         ["create job load-now --from=cronjob/demo-taskonomy-loader"],
-        ["NOTE: artifacts"],
+        ["NOTE: the volume"],
     ),
-    "no rights": ("rbac.create=false", [], ["NOTE: artifacts", "NOTE: this release brings no r"]),
+    "volumes for many nodes": ("artifacts.accessModes={ReadWriteMany}", [], []),
+    "data that one node has": (
+        "artifacts.source=s3,artifacts.s3.bucket=a,artifacts.s3.driver=b,data.source=newClaim",
+        ["data.accessModes={ReadWriteMany} and", "data.oneNode=false"],
+        ["NOTE: the volume of claim demo-taskonomy-data"],
+    ),
+    "an explorer beside": (
+        "explorer.enabled=true,explorer.image.repository=a",
+        ["artifacts.oneNode=false", "choose by explorer.nodeSelector"],
+        ["NOTE: the volume"],
+    ),
+    "no rights": ("rbac.create=false", [], ["NOTE: the volume", "NOTE: this release brings no r"]),
     "no definition": (
         "crds.enabled=false",
         [],
-        ["NOTE: artifacts", "NOTE: this release brings no"],
+        ["NOTE: the volume", "NOTE: this release brings no"],
     ),
     "no Prometheus": (
         "monitoring.serviceMonitor.enabled=true",
         [],
-        ["NOTE: artifacts", "NOTE: this cluster does not know monitoring"],
+        ["NOTE: the volume", "NOTE: this cluster does not know monitoring"],
     ),
     "another namespace": (
         "namespaceOverride=elsewhere",
         ["-n elsewhere rollout status", "helm -n vision test demo"],
-        ["NOTE: artifacts"],
+        ["NOTE: the volume"],
     ),
 }
 

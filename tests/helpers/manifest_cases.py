@@ -10,7 +10,7 @@ from study_cases import document
 from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.trials import digest
 from taskonomy_operator.asked import Measured, PlanStage, asked_trials, stage_of
-from taskonomy_operator.installation import Installation, Mount, Profile, Toleration
+from taskonomy_operator.installation import Installation, Mount, OneNode, Profile, Toleration
 from taskonomy_operator.manifests import Manifest, Owner, training_objects
 from taskonomy_operator.names import job_name
 
@@ -46,6 +46,9 @@ RICH = PLAIN.model_copy(
             "amd": Profile(gpu_resource="amd.com/gpu"),
         },
     }
+)
+ONE_NODE = RICH.model_copy(
+    update={"one_node": OneNode(claim="artifacts", namespaces=("default", "team-b"))}
 )
 NASTY = (
     '\'; rm -rf / #\n"$(AWS_SECRET_ACCESS_KEY)" `id` {{ .x }} --- !!python/object: & | > \\ 名前'
@@ -110,6 +113,12 @@ SHAPES: dict[str, Shape] = {
         "higher-order",
         installation=RICH,
     ),
+    "gang-on-one-node": Shape(
+        {"spec.resources.scratch": {"gpus": 2, "nodes": {"min": 2, "max": 4}}},
+        "scratch",
+        installation=ONE_NODE,
+    ),
+    "best-guess-on-one-node": Shape(stage="best-guess", installation=ONE_NODE),
     "nasty-words": Shape(
         {
             "spec.tasks.dictionary": "inline",

@@ -102,10 +102,31 @@ annotations:
 {{- prepend .Values.studyNamespaces (include "taskonomy.namespace" .) | uniq | toJson }}
 {{- end }}
 
-{{/* Fields of a pod that say where it runs and what it may do: (list $ $component). */}}
+{{/* Fields of a pod that say where it runs and what it may do: (list $ $component), and the claim of
+"taskonomy.oneNode", if pods that mount it have to be on one node: it is added to the affinity. Beside
+training pods a pod puts up with the taints of their nodes. */}}
 {{- define "taskonomy.pod" -}}
 {{- $root := index . 0 }}
-{{- $of := index . 1 -}}
+{{- $of := index . 1 }}
+{{- $affinity := deepCopy $of.affinity }}
+{{- $tolerations := $of.tolerations }}
+{{- $claim := "" }}
+{{- if gt (len .) 2 }}{{ $claim = index . 2 }}{{ end }}
+{{- with $claim }}
+{{- $term := dict "labelSelector" (dict "matchLabels" (dict "taskonomy.dev/one-node" .)) "topologyKey" "kubernetes.io/hostname" }}
+{{- $namespaces := include "taskonomy.namespaces" $root | fromJsonArray }}
+{{- if gt (len $namespaces) 1 }}{{ $_ := set $term "namespaces" $namespaces }}{{ end }}
+{{- $pods := $affinity.podAffinity | default dict }}
+{{- $terms := $pods.requiredDuringSchedulingIgnoredDuringExecution | default list }}
+{{- $_ := set $pods "requiredDuringSchedulingIgnoredDuringExecution" (append $terms $term) }}
+{{- $_ := set $affinity "podAffinity" $pods }}
+{{- if eq . (include "taskonomy.oneNode" (list $root "jobs")) }}
+{{- range $profile := $root.Values.jobs.profiles }}
+{{- $tolerations = concat $tolerations ($profile.tolerations | default list) | uniq }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $placed := dict "affinity" $affinity "tolerations" $tolerations -}}
 enableServiceLinks: false
 terminationGracePeriodSeconds: {{ $of.terminationGracePeriodSeconds }}
 securityContext:
@@ -117,13 +138,14 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 {{- range $field := list "nodeSelector" "tolerations" "affinity" "hostAliases" "dnsConfig" "dnsPolicy" "priorityClassName" "runtimeClassName" }}
-{{- with index $of $field }}
+{{- with get (hasKey $placed $field | ternary $placed $of) $field }}
 {{ dict $field . | toYaml }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* Labels and annotations of a pod: (list $ "component" $component $annotations). */}}
+{{/* Labels and annotations of a pod: (list $ "component" $component $annotations), and the claim of
+"taskonomy.oneNode". */}}
 {{- define "taskonomy.podMetadata" -}}
 {{- $root := index . 0 }}
 {{- $of := index . 2 }}
@@ -132,6 +154,7 @@ labels:
   {{- $labels := include "taskonomy.labels" (list $root (index . 1)) | fromYaml }}
   {{- /* versions are left out: an upgrade that changes nothing restarts nothing */}}
   {{- $labels = omit $labels "helm.sh/chart" "app.kubernetes.io/version" }}
+  {{- if gt (len .) 4 }}{{ $labels = merge (include "taskonomy.oneNodeLabels" (index . 4) | fromYaml) $labels }}{{ end }}
   {{- toYaml (merge (dict) $labels $of.podLabels) | nindent 2 }}
 {{- with $annotations }}
 annotations:
@@ -208,6 +231,45 @@ resources:
 {{- $annotations := deepCopy $volume.annotations }}
 {{- if $volume.keep }}{{ $_ := set $annotations "helm.sh/resource-policy" "keep" }}{{ end }}
 {{- toYaml $annotations }}
+{{- end }}
+
+{{/* Whether pods that mount a volume have to be on one node: (list $volume $isNew "mode" …), the modes
+being those of which one is enough for several. A claim that is there does not say its modes here. */}}
+{{- define "taskonomy.isOnOneNode" -}}
+{{- $volume := index . 0 }}
+{{- if eq (toString $volume.oneNode) "auto" }}
+{{- $many := false }}
+{{- range slice . 2 }}{{ if has . $volume.accessModes }}{{ $many = true }}{{ end }}{{ end }}
+{{- if and (index . 1) (not $many) }}true{{ end }}
+{{- else if eq (toString $volume.oneNode) "true" }}true
+{{- end }}
+{{- end }}
+
+{{/* What pods that have to be on one node are marked with, the claim cut to a label's length: (list $
+"who"), who being "jobs", "loader", "test" or "explorer"; empty: they may be on any. Whoever
+shares a volume shares the mark, and has one: with two, the scheduler would take a pod that meets others
+of one volume alone for the first. */}}
+{{- define "taskonomy.oneNode" -}}
+{{- $root := index . 0 }}
+{{- $who := index . 1 }}
+{{- $values := $root.Values }}
+{{- $kept := $values.warehouse.persistence }}
+{{- $artifacts := include "taskonomy.isOnOneNode" (list $values.artifacts (eq $values.artifacts.source "newClaim") "ReadWriteMany") }}
+{{- $data := and (ne $values.data.source "none") (include "taskonomy.isOnOneNode" (list $values.data (eq $values.data.source "newClaim") "ReadWriteMany" "ReadOnlyMany")) }}
+{{- $warehouse := and $values.explorer.enabled (include "taskonomy.isOnOneNode" (list $kept (not $kept.existingClaim) "ReadWriteMany")) }}
+{{- $claim := "" }}
+{{- if and $artifacts (or (ne $who "explorer") $warehouse) }}
+{{- $claim = include "taskonomy.studyClaim" (list $root "artifacts") }}
+{{- else if and $data (eq $who "jobs") }}
+{{- $claim = include "taskonomy.studyClaim" (list $root "data") }}
+{{- else if and $warehouse (has $who (list "loader" "explorer")) }}
+{{- $claim = include "taskonomy.warehouseClaim" $root }}
+{{- end }}
+{{- regexReplaceAll "[-.]+$" ($claim | trunc 63) "" }}
+{{- end }}
+
+{{- define "taskonomy.oneNodeLabels" -}}
+{{- with . }}taskonomy.dev/one-node: {{ . | quote }}{{ end }}
 {{- end }}
 
 {{/* Volume and mount of the results, as the loader and the test see them. */}}

@@ -80,6 +80,10 @@ def facts(*pods: Any, of: Any = None, **more: Any) -> JobFacts:
     return JobFacts(job=of or job(), pods=pods, now=NOW, **more)
 
 
+NO_ROOM_THERE = (
+    "0/10 nodes are available: 1 Insufficient nvidia.com/gpu, 9 node(s) didn't match pod affinity "
+    "rules. preemption: 0/10 nodes are available"
+)
 NO_NODE = "0/8 nodes are available: 8 Insufficient nvidia.com/gpu."
 QUOTA = 'pods "x" is forbidden: exceeded quota: gpus, requested: pods=1, used: pods=9'
 RUNNING = {"running": {"startedAt": AGO}}
@@ -138,6 +142,18 @@ SEEN: Mapping[str, tuple[JobFacts, str, str]] = {
         ),
         "Unschedulable",
         f"waits for a node: {NO_NODE}",
+    ),
+    "unschedulable on the one node": (
+        facts(
+            pod(
+                "Pending",
+                condition("PodScheduled", "False", "Unschedulable", NO_ROOM_THERE),
+                node="",
+                metadata={"labels": {"taskonomy.dev/one-node": "results"}},
+            )
+        ),
+        "Unschedulable",
+        f"waits for a node: {NO_ROOM_THERE}",
     ),
     "told to end, and does not": (
         facts(pod("Running", state=RUNNING, metadata={"deletionTimestamp": AGO})),
@@ -245,6 +261,15 @@ def test_what_a_job_and_its_pods_say(name: str) -> None:
     answer = explain_pods(seen)
     assert (answer.reason, words in answer.sentence) == (reason, True), answer.sentence
     assert "None" not in answer.sentence
+
+
+def test_what_would_help_a_pod_that_one_node_is_too_small_for() -> None:
+    there, _, _ = SEEN["unschedulable on the one node"]
+    assert "the volume of claim results: ask for less, or have it ReadWriteMany" in (
+        explain_pods(there).next
+    )
+    anywhere, _, _ = SEEN["unschedulable"]
+    assert "ask for more than any node has" in explain_pods(anywhere).next
 
 
 def test_the_last_lines_come_from_the_log_or_else_from_the_pods_last_words() -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from manifest_cases import (
     NASTY,
+    ONE_NODE,
     PLAIN,
     RICH,
     SHAPES,
@@ -25,7 +26,8 @@ from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.launch import Launch, parse_trials
 from taskonomy_operator import constants
 from taskonomy_operator.installation import Installation, read_installation
-from taskonomy_operator.manifests import Owner, training_objects
+from taskonomy_operator.manifests import Manifest, Owner, training_objects
+from taskonomy_operator.ranking_job import ranking_job
 from taskonomy_operator.security import literal
 from taskonomy_operator.trial_file import trials_annotation
 
@@ -142,6 +144,40 @@ def test_a_profile_nobody_knows_is_refused() -> None:
         objects_of(plain)
 
 
+def may_follow(pod: Manifest, other: Manifest) -> bool:
+    """Return whether a pod's terms hold on the node of another of namespace `default`."""
+    terms = pod["spec"]["affinity"]["podAffinity"]
+    return all(
+        term["labelSelector"]["matchLabels"].items() <= other["metadata"]["labels"].items()
+        and "default" in term.get("namespaces", ["default"])
+        and term["topologyKey"] == "kubernetes.io/hostname"
+        for term in terms["requiredDuringSchedulingIgnoredDuringExecution"]
+    )
+
+
+def test_pods_that_share_a_volume_of_one_node_follow_one_another_and_the_first_itself() -> None:
+    gang, guess = (
+        pod_of(objects_of(SHAPES[name])) for name in ("gang-on-one-node", "best-guess-on-one-node")
+    )
+    study = study_of(Shape())
+    owner = Owner(name="small", namespace="default", uid="1")
+    ranking = ranking_job(study, owner, ("normals",), installation=ONE_NODE)["spec"]["template"]
+    pods = [gang, guess, ranking]
+    assert all(may_follow(pod, other) for pod in pods for other in pods)
+    elsewhere = pod_of(objects_of(SHAPES["elastic"]))
+    assert not any(may_follow(pod, elsewhere) for pod in pods)
+    assert "affinity" not in elsewhere["spec"]
+
+
+def test_beside_gpus_who_needs_none_bears_their_taints_and_who_does_its_profiles_alone() -> None:
+    gang, guess = (
+        pod_of(objects_of(SHAPES[name])) for name in ("gang-on-one-node", "best-guess-on-one-node")
+    )
+    assert "tolerations" not in gang["spec"]
+    taint = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    assert guess["spec"]["tolerations"] == [taint]
+
+
 def test_results_need_a_place() -> None:
     study = study_of(Shape())
     owner = Owner(name="small", namespace="default", uid="1")
@@ -175,6 +211,14 @@ def test_a_bad_installation_is_refused_by_field(tmp_path: Path, text: str, word:
         read_installation(file)
     with pytest.raises(InputRefused, match="cannot be read"):
         read_installation(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize("claim", ["", "Results", "a" * 64, "results-"])
+def test_a_claim_that_no_label_can_name_is_refused(tmp_path: Path, claim: str) -> None:
+    file = tmp_path / "installation.yaml"
+    file.write_text(yaml.safe_dump({"image": "x", "oneNode": {"claim": claim}}))
+    with pytest.raises(InputRefused, match=r"oneNode\.claim"):
+        read_installation(file)
 
 
 def test_every_setting_says_what_it_is() -> None:
