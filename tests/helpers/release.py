@@ -179,7 +179,7 @@ class Release:
         """Start a load on demand, as `kubectl create job --from=cronjob/…` does, and wait."""
         space = f"/apis/batch/v1/namespaces/{self.world.namespace}"
         cron = self.kube.get(f"{space}/cronjobs/{FULL}-loader")
-        owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": f"{FULL}-loader"}
+        owner: Object = {"apiVersion": "batch/v1", "kind": "CronJob", "name": f"{FULL}-loader"}
         owner |= {"uid": cron["metadata"]["uid"], "controller": True}
         meta = {"name": job, "namespace": self.world.namespace, "ownerReferences": [owner]}
         template = cron["spec"]["jobTemplate"]["spec"]

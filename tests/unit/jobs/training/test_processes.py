@@ -133,7 +133,7 @@ def losses(runs: Runs, root: str, trial: Trial) -> Any:
     return pq.read_table(runs.folder / root / digest(trial) / "losses.parquet").to_pylist()
 
 
-OPTIONS = {"adversarial": {"weight": 0.1, "fromStep": 3}, "augment": {"flip": True}}
+OPTIONS: dict[str, Any] = {"adversarial": {"weight": 0.1, "fromStep": 3}, "augment": {"flip": True}}
 """An adversary after some steps without, and mirrored examples."""
 
 
