@@ -118,9 +118,8 @@ class Reconciler:
             status = status_in(study)
             is_told = status.observed_generation == study["metadata"]["generation"]
             is_done = status.completion_time is not None and status.retried == retry_asked(study)
-            if (
-                is_told and is_done and not self.around.seen.jobs(uid)
-            ):  # since before we were started
+            # since before we were started
+            if is_told and is_done and not self.around.seen.jobs(uid):
                 self._over[uid] = asked(study)
                 self.around.metrics.saw_study(*self._names[uid], status)
         return self._over.get(uid) == asked(study)
@@ -181,9 +180,8 @@ class Reconciler:
                 self._take_in(tracked, name, news[name])
                 del news[name]
         finally:
-            self.around.seen.tell_again(
-                uid, news
-            )  # what a server that is away kept from being taken in
+            # what a server that is away kept from being taken in
+            self.around.seen.tell_again(uid, news)
         now = self.around.clock()
         for name, live in list(tracked.memory.jobs.live.items()):
             if live.record is None and now > live.made_at + UNSEEN_WAIT:
