@@ -4,6 +4,7 @@ import importlib.abc
 import importlib.util
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,10 @@ class _NoPandas(importlib.abc.MetaPathFinder):
 
 if importlib.util.find_spec("pandas") is None:
     sys.meta_path.insert(0, _NoPandas())
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C and hands that on; what is tested here does not.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -275,12 +275,13 @@ def on_a_terminal(columns: int, *words: str, **environment: str) -> str:
     """What a terminal this wide shows."""
     shown, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    given = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     process = subprocess.Popen(
         [sys.executable, "-m", "taskonomyctl", *words],
         stdin=terminal,
         stdout=terminal,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "TERM": "xterm", **environment},
+        env={**given, "TERM": "xterm", **environment},
     )
     os.close(terminal)
     read = b""
