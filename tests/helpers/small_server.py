@@ -24,6 +24,13 @@ from taskonomy_operator.surroundings import Rhythm, Surroundings
 NOW = 1_800_000_000.0
 RHYTHM = Rhythm(status_interval=0.0, keep_ended=100.0)
 JOBS = "/apis/batch/v1/namespaces/n/jobs"
+SMALL: dict[str, Any] = {
+    "spec.tasks.subset": ["normals", "reshading"],
+    "spec.transfers.orders": [1],
+    "spec.retries": 0,
+}
+TOTAL = 2 + 2 + 2 + 4
+"""Trials of it: networks of their own and from scratch, best guesses, transfers."""
 
 
 class SmallServer:
@@ -183,6 +190,15 @@ class SmallServer:
 
     def _study_of(self, thing: Object) -> str:
         return str(thing["metadata"]["labels"]["taskonomy.dev/study-uid"])
+
+
+def run(server: SmallServer, reconciler: Reconciler, uid: str, passes: int = 30) -> None:
+    """Have every Job succeed until nothing changes any more."""
+    for _ in range(passes):
+        reconciler.reconcile(uid)
+        for job in server.live():
+            server.end(job)
+        server.now += 1
 
 
 def time_of(seconds: float) -> str:

@@ -1,9 +1,10 @@
-"""Small studies and their trials by name."""
+"""Small studies, their trials by name, and a server of them."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from small_server import SmallServer
 from trial_results import small_study
 
 from taskonomy_catalogue.study import Study
@@ -31,3 +32,9 @@ def trial() -> Callable[..., Measured]:
         return found[number]
 
     return find
+
+
+@pytest.fixture
+def server() -> SmallServer:
+    """A server that holds nothing yet."""
+    return SmallServer()

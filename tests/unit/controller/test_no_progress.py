@@ -92,11 +92,6 @@ def test_of_a_gang_the_pod_that_saves_counts() -> None:
     )
 
 
-@pytest.fixture
-def server() -> SmallServer:
-    return SmallServer()
-
-
 def running(server: SmallServer, reconciler: Reconciler, **spec: Any) -> tuple[str, str]:
     """Return a study with Jobs that run since hours, and the Job of one that nothing needs."""
     uid = server.submit(**SMALL, **spec)

@@ -5,37 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_server import JOBS, SmallServer
+from small_server import JOBS, SMALL, TOTAL, SmallServer, run
 from study_cases import document
 
 from taskonomy_catalogue.study import parse_study
 from taskonomy_catalogue.trials import digest, task_specific_trials
 from taskonomy_operator import constants
 from taskonomy_operator.cluster import Away, Refused
-from taskonomy_operator.reconcile import UNSEEN_WAIT, Reconciler
+from taskonomy_operator.reconcile import UNSEEN_WAIT
 from taskonomy_operator.start_jobs import REFUSED_WAIT
 from taskonomy_operator.surroundings import Rhythm
-
-SMALL: dict[str, Any] = {
-    "spec.tasks.subset": ["normals", "reshading"],
-    "spec.transfers.orders": [1],
-    "spec.retries": 0,
-}
-TOTAL = 2 + 2 + 2 + 4
-
-
-@pytest.fixture
-def server() -> SmallServer:
-    return SmallServer()
-
-
-def run(server: SmallServer, reconciler: Reconciler, uid: str, passes: int = 30) -> None:
-    """Have every Job succeed until nothing changes any more."""
-    for _ in range(passes):
-        reconciler.reconcile(uid)
-        for job in server.live():
-            server.end(job)
-        server.now += 1
 
 
 def test_the_start_is_written_before_the_first_job(server: SmallServer) -> None:

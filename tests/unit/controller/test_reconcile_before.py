@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from small_server import JOBS, SmallServer
 
 from taskonomy_catalogue.rankings import FirstOrder, RankedTarget, RankingFile
@@ -14,11 +13,6 @@ from taskonomy_operator.reconcile import Reconciler
 TASKS = ["normals", "reshading", "curvature"]
 SMALL: dict[str, Any] = {"spec.tasks.subset": TASKS, "spec.transfers.orders": [1, 2]}
 MAPS = "/api/v1/namespaces/n/configmaps/small-ranking"
-
-
-@pytest.fixture
-def server() -> SmallServer:
-    return SmallServer()
 
 
 def run(server: SmallServer, reconciler: Reconciler, uid: str, passes: int = 40) -> None:

@@ -1,33 +1,11 @@
 """Retries that were asked for: each trial goes on once its own failed Job is gone."""
 
-from typing import Any
-
 import pytest
-from small_server import JOBS, SmallServer
+from small_server import JOBS, SMALL, TOTAL, SmallServer, run
 
 from taskonomy_operator import constants
 from taskonomy_operator.known_jobs import HANGS_AFTER
 from taskonomy_operator.reconcile import Reconciler
-
-SMALL: dict[str, Any] = {
-    "spec.tasks.subset": ["normals", "reshading"],
-    "spec.transfers.orders": [1],
-    "spec.retries": 0,
-}
-TOTAL = 2 + 2 + 2 + 4
-
-
-@pytest.fixture
-def server() -> SmallServer:
-    return SmallServer()
-
-
-def run(server: SmallServer, reconciler: Reconciler, uid: str, passes: int = 12) -> None:
-    for _ in range(passes):
-        reconciler.reconcile(uid)
-        for job in server.live():
-            server.end(job)
-        server.now += 1
 
 
 def failed_study(server: SmallServer, reconciler: Reconciler) -> tuple[str, list[str]]:
