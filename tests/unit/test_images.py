@@ -2,13 +2,16 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import build
+import install
 import node_images
 import pytest
 import wheels
@@ -93,6 +96,51 @@ def test_an_image_carries_all_that_its_code_imports(image: str) -> None:
     distributions = packages_distributions()
     needed = {canonicalize_name(distributions[name][0]) for name in names - ours}
     assert needed - {"taskonomy"} <= wheels.closure(wheels.EXTRAS[image], "3.13").keys()
+
+
+WITHOUT = """
+import importlib, json, pkgutil, sys
+from pathlib import Path, PurePath
+
+left_out, packages, needed = json.load(sys.stdin)
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        place = PurePath(*name.split("."))
+        is_folder = any((Path(parent) / place.name).is_dir() for parent in path or ())
+        if is_folder and any(place.match(pattern) for pattern in left_out):
+            raise ModuleNotFoundError(f"{name} is left out", name=name)
+
+sys.meta_path.insert(0, Absent())
+for name in needed:
+    importlib.import_module(name)
+for name in packages:
+    package = importlib.import_module(name)
+    for each in pkgutil.walk_packages(package.__path__, f"{name}."):
+        if not each.name.endswith("__main__"):
+            importlib.import_module(each.name)
+try:
+    import kubernetes.aio
+except ModuleNotFoundError:
+    print("whole")
+"""
+"""Imports everything of some packages, where what images leave out cannot be imported."""
+
+
+@pytest.mark.slow
+def test_all_of_our_code_is_imported_without_what_images_leave_out() -> None:
+    folders = {IMAGES.parent / folder for image in CODE.values() for folder in image}
+    ours = sorted(folder.name for folder in folders)
+    names = {name for folder in folders for name in imported(folder)} - sys.stdlib_module_names
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT],
+        input=json.dumps([install.NOT_RUN, ours, sorted(names - set(ours))]),
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.stdout == "whole\n", ran.stderr[-3000:]
 
 
 def test_torch_and_its_cuda_libraries_are_a_layer_of_their_own() -> None:
