@@ -186,6 +186,7 @@ def test_the_command_line_is_the_charts() -> None:
     tried = try_installation._parse(test["args"])
     assert tried.folder == Path("/artifacts/demo-taskonomy-test")
     assert (tried.namespace, tried.name) == ("vision", "demo-taskonomy-test")
+    assert tried.tracking == asked.tracking
 
 
 # --- trying it out ------------------------------------------------------------------------------
@@ -195,7 +196,13 @@ def trying(
     kube: Kube, cluster: Cluster, namespace: str, folder: Path, act: Callable[[Object], None]
 ) -> None:
     """Try an installation out whose operator does with the Study what `act` does."""
-    asked = try_installation.Asked(namespace=namespace, name="trial", folder=folder, timeout=60)
+    asked = try_installation.Asked(
+        namespace=namespace,
+        name="trial",
+        folder=folder,
+        timeout=60,
+        tracking="http://127.0.0.1:1",  # nobody listens: that is no fault of the installation
+    )
     path = f"/apis/taskonomy.dev/v1alpha1/namespaces/{namespace}/studies/trial"
 
     def found() -> Object | None:
@@ -229,6 +236,7 @@ def test_an_installation_that_works(
     said = capfd.readouterr().err
     assert "loaded 10 trials" in said
     assert "depth: " in said
+    assert "its runs stay in experiment 'trial': the tracking server http://127.0.0.1:1" in said
     assert "removed the study and its files" in said
 
 

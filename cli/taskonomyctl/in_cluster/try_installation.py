@@ -4,8 +4,8 @@
 
 `helm test` runs it, once rooms are drawn in ``FOLDER/rooms``. It goes the way a user's study goes:
 the API server's validation, the operator, training pods, their results, the loader's checks, a
-published snapshot, SQL. It leaves nothing behind, whatever happens; it exits 1 and says what it saw
-if anything is not as it should be.
+published snapshot, SQL. It leaves nothing behind, whatever happens, in MLflow neither; it exits 1
+and says what it saw if anything is not as it should be.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from taskonomy_operator.cluster import ApiError, connect
 from taskonomy_operator.seen_on_cluster import Namespace
 from taskonomy_operator.study_object import StudyObject
 from taskonomy_warehouse.load.session import Request, run_load
+from taskonomy_warehouse.load.tracking import forget_study
 from taskonomy_warehouse.queries import run_query
 from taskonomy_warehouse.snapshot import Snapshot
 
@@ -61,6 +62,8 @@ class Asked:
     """Profile of the installation that training pods have."""
     queue: str = ""
     """Queue of Kueue that the study waits in."""
+    tracking: str = ""
+    """URI of the tracking server that its runs go to; empty: none."""
 
 
 def try_installation(
@@ -84,6 +87,7 @@ def try_installation(
     finally:
         with suppress(ApiError):
             _remove(namespace, asked, sleep)
+        _forget_runs(asked)
         shutil.rmtree(asked.folder, ignore_errors=True)
         _say("removed the study and its files")
 
@@ -208,6 +212,17 @@ def _remove(namespace: Namespace, asked: Asked, sleep: Callable[[float], None]) 
         sleep(PAUSE)
 
 
+def _forget_runs(asked: Asked) -> None:
+    """Delete the study's runs; a server that is away is no fault of what was tried out."""
+    if not asked.tracking:
+        return
+    try:
+        if forget_study(asked.tracking, asked.name):
+            _say(f"removed its runs from {asked.tracking}")
+    except TaskonomyError as error:
+        _say(f"its runs stay in experiment {asked.name!r}: {error}")
+
+
 def _say(message: str) -> None:
     sys.stderr.write(f"{message}\n")
     sys.stderr.flush()
@@ -221,6 +236,7 @@ def _parse(words: Sequence[str] | None) -> Asked:
     parser.add_argument("--timeout", type=float, default=1800.0)
     for name, default in (("cpu", "500m"), ("memory", "1Gi"), ("profile", ""), ("queue", "")):
         parser.add_argument(f"--{name}", default=default)
+    parser.add_argument("--tracking", default="")
     return Asked(**vars(parser.parse_args(words)))
 
 

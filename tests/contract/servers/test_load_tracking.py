@@ -13,7 +13,12 @@ from taskonomy_catalogue.study_parts import MAX_NAME
 from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
 from taskonomy_warehouse.load import tracking as module
 from taskonomy_warehouse.load.loading import load
-from taskonomy_warehouse.load.tracking import find_in_tracking, trial_runs, write_back
+from taskonomy_warehouse.load.tracking import (
+    find_in_tracking,
+    forget_study,
+    trial_runs,
+    write_back,
+)
 from taskonomy_warehouse.warehouse import writing
 
 pytestmark = pytest.mark.mlflow
@@ -152,3 +157,16 @@ def test_gain_and_quality_are_written_back_once(
     one = next(iter(expected))
     client.log_metric(runs[one[0]], one[1], -1.0)
     assert write_back(connection, tracking, name) == 1
+
+
+def test_a_study_that_is_forgotten_is_seen_no_more(
+    tracking: str, client: MlflowClient, artifacts: Artifacts, name: str
+) -> None:
+    trials = list(enumerate_trials(small_study(name)))[:2]
+    runs = [track(client, artifacts, trial) for trial in trials]
+    assert len(list(trial_runs(tracking, name))) == 2
+    assert forget_study(tracking, name)
+    assert list(trial_runs(tracking, name)) == []
+    assert [client.get_run(run).info.lifecycle_stage for run in runs] == ["deleted", "deleted"]
+    assert not forget_study(tracking, name)
+    assert not forget_study(tracking, "nobody trained this")

@@ -139,6 +139,23 @@ def write_back(connection: duckdb.DuckDBPyConnection, uri: str, study: str) -> i
     return written
 
 
+def forget_study(uri: str, study: str) -> bool:
+    """Delete a study's experiment and all of its runs; return whether there was one.
+
+    MLflow shows them no longer, and keeps them until `mlflow gc`.
+
+    Raises:
+        Unreachable: the tracking server does not answer.
+        NotFound: the MLflow client is not installed.
+    """
+    with _asking(uri) as client:
+        found = client.get_experiment_by_name(study)
+        is_there = found is not None and found.lifecycle_stage == "active"
+        if found is not None and is_there:
+            client.delete_experiment(found.experiment_id)
+    return is_there
+
+
 def _metrics(values: Mapping[str, float]) -> "list[Metric]":
     from mlflow.entities import Metric
 
