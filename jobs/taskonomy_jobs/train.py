@@ -22,6 +22,7 @@ from taskonomy_catalogue.last_words import VARIABLE, FailedTrial, LastWords
 from taskonomy_catalogue.launch import Exit, Failed, Launch, emit, local_path, parse_trials
 from taskonomy_catalogue.records import BestGuess
 from taskonomy_catalogue.trials import Trial
+from taskonomy_jobs.allocation import keep_freed_memory
 from taskonomy_jobs.checkpoint import NotYet
 from taskonomy_jobs.distributed import Gang, PeerLost, gathered
 from taskonomy_jobs.folders import WEIGHTS_FILE, Busy, TrialFolder
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    keep_freed_memory()
     launch = Launch.parse(words)
     try:
         with stop_signals() as stop, gathered() as gang, _tracker(launch, gang) as tracker:

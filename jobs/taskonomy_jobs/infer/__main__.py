@@ -18,6 +18,7 @@ import torch
 from taskonomy_catalogue.errors import InputRefused, TaskonomyError
 from taskonomy_catalogue.inference import ChosenNetworks, InferLaunch
 from taskonomy_catalogue.launch import local_path
+from taskonomy_jobs.allocation import keep_freed_memory
 from taskonomy_jobs.infer.drawing import Array, Drawer
 from taskonomy_jobs.infer.frames import Footage, Frame, open_footage, prepared
 from taskonomy_jobs.infer.networks import Networks, Stream, load_networks
@@ -36,6 +37,7 @@ INPUT = "input"
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    keep_freed_memory()
     try:
         infer(InferLaunch.parse(words))
     except TaskonomyError as error:
