@@ -83,8 +83,13 @@ venv: $(VENV)/dev ## .venv with everything for development
 benchmarks: $(VENV)/dev ## measure; each prints JSON with its ratio to a baseline of the same run
 	$(BIN)/python benchmarks/solve.py
 	$(BIN)/python benchmarks/warehouse_scale.py
+	$(BIN)/python benchmarks/win_rate_kernel.py
 	$(BIN)/python benchmarks/loader.py
 	$(BIN)/python benchmarks/data_loader.py
+	$(BIN)/python benchmarks/rooms.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/packing.py
+	$(BIN)/python benchmarks/planner.py
 	$(BIN)/python benchmarks/operator_scale.py
 
 chromium: ## a browser for the report's tests, where apt and root allow
