@@ -15,7 +15,7 @@ import duckdb
 
 from taskonomy_catalogue.errors import NotFound, TaskonomyError, did_you_mean
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever a table changes or a view comes; a later version is refused, not guessed at."""
 
 TABLES = (
@@ -59,8 +59,10 @@ VIEWS = (  # each after those it reads
     "sanity",
     "significance",
     "affinity_ci",
+    "transfer_mean_ci",
     "trial_cost",
     "blocked",
+    "missing_baseline",
     "group_effect",
 )
 MACROS = ("ahp",)

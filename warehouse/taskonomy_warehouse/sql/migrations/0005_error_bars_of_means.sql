@@ -1,0 +1,2 @@
+-- Version 4 to 5: views transfer_mean_ci and missing_baseline, seeds in coverage. Views and macros are
+-- created anew after every migration, so that nothing is left to do here.
