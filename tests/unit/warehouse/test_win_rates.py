@@ -337,6 +337,19 @@ def cycle(n: int) -> NDArray[np.int64]:
     return wins
 
 
+def ring(n: int, odd: int, images: int = 1000) -> NDArray[np.int64]:
+    """Each always beats the next, all others tie, but for one pair and some odd images.
+
+    What power iteration is slow to forget has hardly a part in the sums of rows.
+    """
+    wins = np.full((n, n), images // 2)
+    for i in range(n):
+        wins[i, (i + 1) % n], wins[(i + 1) % n, i] = images, 0
+    wins[0, 2], wins[2, 0] = images // 2 + odd, images // 2 - odd
+    np.fill_diagonal(wins, 0)
+    return wins
+
+
 def always_losing(n: int) -> NDArray[np.int64]:
     wins = drawn(n, 1000, 5, 1.0)
     wins[0, :], wins[:, 0] = 0, 1000
@@ -351,6 +364,9 @@ CASES = {
     "one always loses": always_losing(8),
     "each beats the next": cycle(3),
     "a longer cycle": cycle(21),
+    "a ring of four": ring(4, 1),
+    "a ring of six": ring(6, 1),
+    "a ring of two hundred": ring(200, 1),
     "no order at all": drawn(60, 1000, 3, None),
     "the paper's size": drawn(136, 1000, 1, 1.5),
     "300 transfers": drawn(300, 1000, 2, 1.0),

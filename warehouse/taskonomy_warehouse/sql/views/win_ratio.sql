@@ -20,7 +20,9 @@ compared AS (
     SEMI JOIN ranked_kind AS a USING (study, transfer_id)
     SEMI JOIN ranked_kind AS b ON (b.study, b.transfer_id) = (w.study, w.rival_id)
     WHERE w.images > 0
-    QUALIFY w.images >= max(w.images) OVER (PARTITION BY study, target) / 100
+),
+covered AS (
+    SELECT study, target, max(images) / 100 AS least_images FROM compared GROUP BY ALL
 )
 SELECT
     study,
@@ -30,7 +32,9 @@ SELECT
     images,
     win_rate,
     win_rate / (1 - win_rate) AS ratio
-FROM compared;
+FROM compared
+JOIN covered USING (study, target)
+WHERE images >= least_images;
 COMMENT ON VIEW win_ratio IS 'How many times better one transfer is than another, R = W / Wᵀ';
 COMMENT ON COLUMN win_ratio.study IS 'Study';
 COMMENT ON COLUMN win_ratio.target IS 'Task that both solve';
