@@ -1,5 +1,6 @@
 """A solved taxonomy: found by budget and order, printed as the machine-readable contract says."""
 
+import math
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +18,7 @@ from taskonomy_warehouse.selection.results import (
 from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
 from taskonomy_warehouse.selection.taxonomy import order_limit
 from taskonomy_warehouse.warehouse import reading
+from taskonomyctl.options import parse_order
 from taskonomyctl.output import number
 
 
@@ -62,41 +64,47 @@ budget_option = click.option(
 )
 order_option = click.option(
     "--order",
-    default="all",
-    show_default=True,
-    help="Order limit it was solved for: 1, 2, … or all.",
+    help="Order limit it was solved for: 1, 2, … or all; the highest that was unless given.",
 )
 
 
 def read_one(
-    warehouse: Path, study: str, scenario: str | None, budget: float, order: str
+    warehouse: Path, study: str, scenario: str | None, budget: float, order: str | None
 ) -> tuple[SolvedTaxonomy, TaskDictionary]:
     """Return the solved taxonomy of one budget and order, with the study's dictionary.
 
+    Args:
+        warehouse: the DuckDB file.
+        study: which study.
+        scenario: the settings it was solved with; None: the last solved.
+        budget: supervision budget.
+        order: order limit as people write it; None: the highest solved for this budget.
+
     Raises:
         NotFound: it was not solved; the message names what was.
+        SettingRefused: it is no order limit.
     """
-    order_limit(order)
+    limit = None if order is None else parse_order(order)
     with reading(warehouse) as connection:
         scenario = scenario or latest_scenario(connection, study)
         solved = read_taxonomies(connection, study, scenario)
         dictionary = read_dictionary(connection, study)
-    for taxonomy in solved:
-        if (taxonomy.budget, taxonomy.max_order) == (budget, order):
-            return taxonomy, dictionary
-    raise NotFound(_what_was_solved(study, scenario, budget, order, solved))
+    fitting = [t for t in solved if t.budget == budget and limit in (None, t.max_order)]
+    if not fitting:
+        raise NotFound(_what_was_solved(study, scenario, budget, limit, solved))
+    return max(fitting, key=lambda t: order_limit(t.max_order) or math.inf), dictionary
 
 
 def _what_was_solved(
-    study: str, scenario: str, budget: float, order: str, solved: list[SolvedTaxonomy]
+    study: str, scenario: str, budget: float, order: str | None, solved: list[SolvedTaxonomy]
 ) -> str:
-    missing = (
-        f"study {study!r}, scenario {scenario!r} has no taxonomy of budget {budget:g}, "
-        f"order {order}"
+    missing = f"study {study!r}, scenario {scenario!r} has no taxonomy of budget {budget:g}" + (
+        f", order {order}" if order else ""
     )
     if scenario == DEFAULT_SCENARIO and budget >= 0:
         words = shlex.join(["taskonomyctl", "solve", "--study", study])
-        missing += f" (`{words} --budgets {budget:g} --orders {order}` makes it)"
+        orders = f" --orders {order}" if order else ""
+        missing += f" (`{words} --budgets {budget:g}{orders}` makes it)"
     if not solved:
         return missing
     budgets = sorted({t.budget for t in solved})

@@ -59,6 +59,17 @@ def test_a_taxonomy_is_applied_to_a_video(
     )
 
 
+def test_without_an_order_it_is_the_highest_solved_for_the_budget(
+    trained: Path, taskonomyctl: Taskonomyctl
+) -> None:
+    # As the README writes it: `solve` took the study's orders, 1 and 2, and never `all`.
+    make_video(trained / "video.mp4", 3)
+    words = ("infer", "--study", "rooms", "--budget", "2", "--input", "video.mp4", "--out")
+    ran = taskonomyctl(*words, "seen.mp4", cwd=trained)
+    assert ran.stdout.startswith("taxonomy of budget 2, order 2\n3 frames, ")
+    assert (trained / "seen.mp4").stat().st_size > 1000
+
+
 def test_images_become_a_folder(trained: Path, taskonomyctl: Taskonomyctl) -> None:
     make_images(trained / "views", 2)
     told = taskonomyctl(
@@ -78,7 +89,8 @@ def test_what_was_not_solved_or_trained_is_said(
 ) -> None:
     infer = ("infer", "--input", "views", "--out", "x.mp4")
     unsolved = taskonomyctl(*infer, "--budget", "9", cwd=trained, code=6)
-    assert "has no taxonomy of budget 9" in unsolved.stderr
+    assert "has no taxonomy of budget 9 (`taskonomyctl solve" in unsolved.stderr
+    assert "--budgets 9` makes it)" in unsolved.stderr
     published = taskonomyctl(
         *infer, "--budget", "8", "--order", "1", "--warehouse", str(solved_paper), code=6
     )

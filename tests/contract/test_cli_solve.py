@@ -268,6 +268,16 @@ def test_show_names_what_was_solved(study: Study) -> None:
     assert "its own network" in tree.stdout
 
 
+def test_without_an_order_the_highest_solved_for_that_budget_is_meant(study: Study) -> None:
+    named = ("--scenario", "highest")
+    shown = ("show", "taxonomy", *named, "-o", "json", "--budget")
+    study.run("solve", "--budgets", "1-2", "--orders", "2,1", *named)
+    study.run("solve", "--budgets", "2", "--orders", "all", *named)
+    assert [study.json(*shown, budget)[0]["order"] for budget in ("1", "2")] == [2, "all"]
+    drawn = ("export", "--budget", "1", *named, "--format", "csv")
+    assert study.run(*drawn).stdout == study.run(*drawn, "--order", "2").stdout
+
+
 def test_exports_are_the_same_graph(study: Study) -> None:
     study.run("solve", "--budgets", "2", "--orders", "2", "--scenario", "graph")
     words = ("export", "--budget", "2", "--order", "2", "--scenario", "graph", "--format")

@@ -9,7 +9,6 @@ from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_warehouse.selection.export import taxonomy_text
 from taskonomyctl.options import (
     names_option,
-    parse_order,
     scenario_option,
     study_option,
     the_study,
@@ -43,7 +42,7 @@ from taskonomyctl.taxonomies import budget_option, order_option, read_one
 @warehouse_option
 def export(
     budget: float,
-    order: str,
+    order: str | None,
     form: Any,
     out: str,
     study: str | None,
@@ -53,7 +52,7 @@ def export(
 ) -> None:
     """Write one solved taxonomy as a graph: nodes are tasks, edges run from source to target."""
     study = the_study(warehouse, study)
-    taxonomy, dictionary = read_one(warehouse, study, scenario, budget, parse_order(order))
+    taxonomy, dictionary = read_one(warehouse, study, scenario, budget, order)
     text = taxonomy_text(taxonomy, dictionary, names, form)
     if out == "-":
         click.echo(text, nl=False)

@@ -14,12 +14,12 @@ from taskonomy_catalogue.inference import ChosenNetwork, ChosenNetworks, InferLa
 from taskonomy_warehouse.selection.networks import ServingNetwork, serving_networks
 from taskonomy_warehouse.warehouse import reading
 from taskonomyctl.options import (
-    parse_order,
     scenario_option,
     study_option,
     the_study,
     warehouse_option,
 )
+from taskonomyctl.output import number
 from taskonomyctl.taxonomies import budget_option, order_option, read_one
 
 
@@ -80,7 +80,7 @@ class NotInferred(TaskonomyError):
 @warehouse_option
 def infer(
     budget: float,
-    order: str,
+    order: str | None,
     study: str | None,
     scenario: str | None,
     given: Path,
@@ -103,7 +103,7 @@ def infer(
       taskonomyctl infer --study rooms --budget 4 --order 1 --input photos --out predictions
     """
     study = the_study(warehouse, study)
-    taxonomy, _ = read_one(warehouse, study, scenario, budget, parse_order(order))
+    taxonomy, _ = read_one(warehouse, study, scenario, budget, order)
     with reading(warehouse) as connection:
         networks = serving_networks(connection, study, taxonomy)
     chosen = ChosenNetworks(
@@ -124,7 +124,7 @@ def infer(
             batch=batch,
             replace="yes" if replace else "",
         )
-        return _run(launch, output)
+        return _run(launch, {"budget": number(budget), "order": taxonomy.max_order}, output)
 
 
 def loaded_from(networks: tuple[ServingNetwork, ...]) -> str:
@@ -143,7 +143,7 @@ def loaded_from(networks: tuple[ServingNetwork, ...]) -> str:
     return roots[0]
 
 
-def _run(launch: InferLaunch, output: str) -> int:
+def _run(launch: InferLaunch, solved_for: dict[str, Any], output: str) -> int:
     """Run the job; its progress and complaints are ours, its last line is the summary."""
     if importlib.util.find_spec("torch") is None:
         raise NotFound("infer runs networks, and torch is not installed; install taskonomy[jobs]")
@@ -151,7 +151,7 @@ def _run(launch: InferLaunch, output: str) -> int:
     if done.returncode:
         return _exit_code(done.returncode)
     try:
-        summary = json.loads(done.stdout.splitlines()[-1])
+        summary = solved_for | json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError) as error:
         raise NotInferred("the job that runs the networks ended without its summary") from error
     if output == "json":
@@ -170,6 +170,7 @@ def _exit_code(code: int) -> int:
 def _told(summary: dict[str, Any]) -> list[str]:
     speed = summary["frames_per_second"]
     lines = [
+        f"taxonomy of budget {summary['budget']}, order {summary['order']}",
         f"{summary['frames']} frames, {len(summary['targets'])} tasks from "
         f"{summary['encoders']} encoders: {summary['out']}",
         f"{speed['shared']:.1f} frames/s with shared encoders, {speed['alone']:.1f} with every "

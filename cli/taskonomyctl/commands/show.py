@@ -13,7 +13,6 @@ from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
 from taskonomyctl.options import (
     names_option,
     output_option,
-    parse_order,
     scenario_option,
     study_option,
     the_study,
@@ -38,7 +37,7 @@ def show() -> None:
 @warehouse_option
 def taxonomy(
     budget: float,
-    order: str,
+    order: str | None,
     study: str | None,
     scenario: str | None,
     names: Any,
@@ -47,7 +46,7 @@ def taxonomy(
 ) -> None:
     """Show one solved taxonomy: what to label, and what serves every target."""
     study = the_study(warehouse, study)
-    found, dictionary = read_one(warehouse, study, scenario, budget, parse_order(order))
+    found, dictionary = read_one(warehouse, study, scenario, budget, order)
     record = taxonomy_record(found, study, dictionary, names)
     if output == "json":
         print_rows([record], (), output)
