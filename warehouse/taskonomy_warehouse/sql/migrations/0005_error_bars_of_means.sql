@@ -1,2 +1,3 @@
--- Version 4 to 5: views transfer_mean_ci and missing_baseline, seeds in coverage. Views and macros are
--- created anew after every migration, so that nothing is left to do here.
+-- Version 4 to 5: views transfer_mean_ci and missing_baseline, seeds in coverage, macro ahp that ends when
+-- it may, distances of task_similarity that can be compared. Views and macros are created anew after every
+-- migration, so that nothing is left to do here.

@@ -1,2 +1,0 @@
--- Version 4 to 5: macro ahp, win_ratio, gain, quality and task_similarity as they are now. Views and
--- macros are created anew after every migration, so that nothing is left to do here.
