@@ -55,7 +55,7 @@ class Augmentation(SpecModel):
 
 
 class StageTraining(SpecModel):
-    """How one kind of network is trained: Adam, its rate lowered in steps."""
+    """How one kind of network is trained: Adam, its rate lowered once, as in the paper."""
 
     steps: Annotated[int, Field(strict=True, ge=1, le=100_000_000)] | None = None
     """Optimiser steps to train for; give this or `epochs`."""
@@ -70,9 +70,9 @@ class StageTraining(SpecModel):
     weight_decay: Decay = 1e-5
     """Weight of the L2 penalty."""
     lr_decay_step: DecayStep = 5_000
-    """Every so many steps the learning rate is multiplied by `lrDecayFactor`; 0: never."""
+    """Steps after which the learning rate is multiplied by `lrDecayFactor`, once; 0: never."""
     lr_decay_factor: Annotated[float, Field(strict=True, gt=0, le=1)] = 0.1
-    """What the learning rate is multiplied by."""
+    """What the learning rate is multiplied by, once, after `lrDecayStep` steps."""
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1, max_length=MAX_SEEDS)] = (0,)
     """Seeds, one trial each: more than one gives error bars."""
     early_stopping: EarlyStopping = EarlyStopping()
@@ -98,7 +98,7 @@ class TaskSpecificTraining(StageTraining):
     weight_decay: Decay = 2e-6
     """Weight of the L2 penalty."""
     lr_decay_step: DecayStep = 80_000
-    """Every so many steps the learning rate is multiplied by `lrDecayFactor`; 0: never."""
+    """Steps after which the learning rate is multiplied by `lrDecayFactor`, once; 0: never."""
     adversarial: Adversarial | None = None
     """An adversary for the tasks that predict images; absent: none, so that losses compare."""
     augment: Augmentation = Augmentation()

@@ -273,7 +273,7 @@ class Optimiser(Content):
     weight_decay: Annotated[float, Field(ge=0), AfterValidator(abs)]  # -0.0 and 0.0 are one trial
     """Weight of the L2 penalty."""
     lr_decay_step: int = Field(ge=0)
-    """Steps between multiplications of the learning rate; 0: never."""
+    """Steps after which the learning rate is multiplied, once; 0: never."""
     lr_decay_factor: float = Field(gt=0, le=1)
     """What it is multiplied by."""
     patience: int = Field(ge=0)

@@ -272,10 +272,12 @@ class Student:
 
 
 def learning_rate(optimiser: Optimiser, step: int) -> float:
-    """Return the learning rate of a step, from 0: lowered in stairs."""
-    if not optimiser.lr_decay_step:
-        return optimiser.learning_rate
-    return optimiser.learning_rate * optimiser.lr_decay_factor ** (step // optimiser.lr_decay_step)
+    """Return the learning rate of a step, from 0: lowered once, however long training goes on.
+
+    The published networks' settings name one step at which it falls, not an interval.
+    """
+    is_lowered = 0 < optimiser.lr_decay_step <= step
+    return optimiser.learning_rate * (optimiser.lr_decay_factor if is_lowered else 1)
 
 
 def dropout_key(trial: Trial, step: int, slot: int) -> int:

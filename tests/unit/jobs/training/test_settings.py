@@ -49,9 +49,9 @@ def optimiser(**changes: float) -> Optimiser:
     return Optimiser.model_validate(content | changes)
 
 
-def test_the_learning_rate_falls_in_stairs() -> None:
-    rates = [learning_rate(optimiser(), step) for step in (0, 9, 10, 19, 20)]
-    assert rates == [0.1, 0.1, 0.05, 0.05, 0.025]
+def test_the_learning_rate_falls_once() -> None:
+    rates = [learning_rate(optimiser(), step) for step in (0, 9, 10, 19, 20, 99)]
+    assert rates == [0.1, 0.1, 0.05, 0.05, 0.05, 0.05]
     assert learning_rate(optimiser(lr_decay_step=0), 99) == 0.1
 
 
