@@ -1,5 +1,6 @@
-"""One trial over two pods that really run: the second is killed half way, and the trial finishes.
+"""Trials in pods that really run and end half way: they go on from what was saved, and finish.
 
+Of a gang of two the second is killed; a lone pod is past its deadline, so the kubelet ends it.
 Manifests, image, DNS, volumes and torch's elastic launch are the real ones; nobody reconciles.
 """
 
@@ -14,7 +15,7 @@ from node_images import name_of
 from node_world import World
 from study_cases import document
 
-from taskonomy_catalogue.launch import Event, Finished, Progressed, Started, parse_event
+from taskonomy_catalogue.launch import Event, Exit, Finished, Progressed, Started, parse_event
 from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.trials import digest
@@ -70,19 +71,20 @@ class Gang:
         space = f"/apis/batch/v1/namespaces/{self.world.namespace}/jobs"
         return self.world.kube.get(f"{space}/{self.job['metadata']['name']}")
 
-    def pods(self, index: int) -> list[Object]:
-        """Return an index's pods in their order, those that have ended too."""
-        found = self.world.pods(f"batch.kubernetes.io/job-completion-index={index}")
+    def pods(self, index: int | None = None) -> list[Object]:
+        """Return an index's pods, or all, in their order, those that have ended too."""
+        named = f"batch.kubernetes.io/job-completion-index={index}" if index is not None else ""
+        found = self.world.pods(named)
         return sorted(found, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
 
-    def events(self, index: int) -> list[Event]:
-        """Return what the pods of an index have said."""
+    def events(self, index: int | None = None) -> list[Event]:
+        """Return what the pods of an index, or all, have said."""
         said = [self.world.log(pod["metadata"]["name"]) for pod in self.pods(index)]
         return [e for text in said for line in text.splitlines() if (e := parse_event(line))]
 
     def step(self) -> int:
         """Return how far the trial is."""
-        said = [e.step for e in self.events(0) if isinstance(e, Progressed)]
+        said = [e.step for e in self.events() if isinstance(e, Progressed)]
         return max(said, default=0)
 
     def conditions(self) -> dict[str, Any]:
@@ -114,6 +116,34 @@ def test_a_trial_over_two_pods_survives_the_death_of_one(world: World, rooms: Pa
     goes_on = [event.step for event in said if isinstance(event, Started)]
     assert goes_on[0] == 0
     assert any(step >= STEPS // 3 for step in goes_on[1:]), "it began anew"
+
+
+def test_a_pod_past_its_deadline_has_saved_how_far_it_was(world: World, rooms: Path) -> None:
+    world.volume("torch", path=world.node.host_folders)
+    artifacts = world.volume("artifacts")
+    world.volume("data", path=rooms)
+    alone = {"spec.resources.scratch": SMALL, "metadata.namespace": world.namespace}
+    study = parse_study(document(STUDY | alone), origin="alone")
+    trial = next(t for t in asked_trials(study) if stage_of(t) == "scratch")
+
+    job = started(world, study, trial)
+    eventually(lambda: job.step() >= STEPS // 3, within=240, what=world.story)
+    (pod,) = job.pods()
+    assert pod["spec"]["activeDeadlineSeconds"] == installation().deadline_hours * 3600
+    soon = {"spec": {"activeDeadlineSeconds": 1}}
+    world.kube.patch({"apiVersion": "v1", "kind": "Pod", **pod}, soon)
+
+    eventually(lambda: "Complete" in job.conditions(), within=300, what=world.story)
+    ended, other = job.pods()
+    assert ended["status"]["reason"] == "DeadlineExceeded"
+    (state,) = [each["state"] for each in ended["status"]["containerStatuses"]]
+    assert state["terminated"]["exitCode"] == Exit.TRY_AGAIN
+    assert not job.now()["status"].get("failed"), "it used a retry up"
+    assert other["status"]["phase"] == "Succeeded"
+    goes_on = [event.step for event in job.events() if isinstance(event, Started)]
+    assert goes_on[0] == 0
+    assert goes_on[-1] >= STEPS // 3
+    assert (artifacts / digest(trial) / RESULT_FILE).exists()
 
 
 def started(world: World, study: Study, trial: Any) -> Gang:
