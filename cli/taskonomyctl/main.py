@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from taskonomy_catalogue.errors import TaskonomyError
-from taskonomyctl.commands.analyse import bootstrap, generalization, novel_task, taxonomy
+from taskonomyctl.commands.analyse import generalization, novel_task, taxonomy
+from taskonomyctl.commands.bootstrap import bootstrap
 from taskonomyctl.commands.cancel import cancel
 from taskonomyctl.commands.completion import completion
 from taskonomyctl.commands.crd import crd

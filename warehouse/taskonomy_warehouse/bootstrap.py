@@ -36,6 +36,10 @@ IMAGES_AT_A_TIME = 8192
 """Images whose weights stay in a processor's cache: 200 replicates of 4 digits take 800 KB."""
 MOST_STEPS = 2000
 """Steps of power iteration before numpy's eigenvectors take over, as for near-cyclic win rates."""
+MOST_REPLICATES = 10_000
+"""Replicates at most: they are all in memory at once, 16 bytes for each pair of transfers."""
+MOST_SEED = 2**63 - 1
+"""What a column of the warehouse holds."""
 MOST_DRAWS = 255
 """How often one image can be drawn; beyond 20 never happens but for a handful of images."""
 
@@ -84,12 +88,13 @@ def bootstrap(
 
     Raises:
         NotFound: there is no such study, or it has no losses: published figures have none.
-        SettingRefused: fewer than 2 replicates.
+        SettingRefused: fewer than 2 replicates, or more than `MOST_REPLICATES`; a seed below 0 or
+            above `MOST_SEED`.
         InputRefused, Unreachable: losses that stayed in their files cannot be read (`loss_blocks`).
     """
     require_study(connection, study)
     images = _all_images(connection, study)
-    _check(study, len(images), replicates)
+    _check(study, len(images), replicates, seed)
     weights = draw_weights(len(images), replicates, seed)
     threads = threads or os.cpu_count() or 1
     with transaction(connection):
@@ -235,7 +240,7 @@ def _all_images(connection: duckdb.DuckDBPyConnection, study: str) -> NDArray[np
     return np.asarray(rows["image_id"])
 
 
-def _check(study: str, images: int, replicates: int) -> None:
+def _check(study: str, images: int, replicates: int, seed: int) -> None:
     if not images:
         raise NotFound(
             f"study {study!r} has no losses to resample: error bars need a trained study, loaded "
@@ -243,6 +248,10 @@ def _check(study: str, images: int, replicates: int) -> None:
         )
     if replicates < 2:
         raise SettingRefused(f"{replicates} replicates give no interval; take 200, or 2 at least")
+    if replicates > MOST_REPLICATES:
+        raise SettingRefused(f"{replicates} replicates; take 200, or {MOST_REPLICATES:,} at most")
+    if not 0 <= seed <= MOST_SEED:
+        raise SettingRefused(f"seed {seed}: take a whole number from 0 to {MOST_SEED}")
 
 
 def _ranked_targets(connection: duckdb.DuckDBPyConnection, study: str) -> list[str]:

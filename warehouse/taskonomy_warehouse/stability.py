@@ -13,6 +13,7 @@ from statistics import fmean
 import duckdb
 
 from taskonomy_catalogue.errors import NotFound
+from taskonomy_warehouse.selection.asked import asked_of, kept_scenarios
 from taskonomy_warehouse.selection.data import Problem, read_problem
 from taskonomy_warehouse.selection.settings import Settings
 from taskonomy_warehouse.selection.solve import solve_taxonomies
@@ -21,6 +22,16 @@ from taskonomy_warehouse.warehouse import insert_rows, require_study, transactio
 
 Key = tuple[float, str]
 """Budget and order limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is to be solved again: the settings behind taxonomies that stand, or are to stand."""
+
+    scenario: str
+    """The name that `solve` keeps these settings under."""
+    settings: Settings
+    max_orders: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,43 @@ class Stability:
     """Replicates that supervise each source."""
     edges: Mapping[tuple[str, int], int]
     """Replicates that serve a target with a transfer, by target and transfer id."""
+
+
+def question_of(
+    connection: duckdb.DuckDBPyConnection,
+    study: str,
+    scenario: str | None = None,
+    max_orders: Sequence[str] = (),
+) -> Question:
+    """Return what to solve on the replicates, checked to leave something to choose from.
+
+    Args:
+        connection: the warehouse.
+        study: a trained study.
+        scenario: settings by the name they were solved under; None: those solved last, or, where
+            nothing was solved, what the study's file asks.
+        max_orders: order limits; unless given, those the scenario was solved for, else the
+            study's own.
+
+    Raises:
+        NotFound: no such study, or no such scenario in it.
+        SettingRefused: the settings leave no target or no source.
+    """
+    require_study(connection, study)
+    kept = kept_scenarios(connection, study)
+    asked = asked_of(connection, study)
+    own = Settings.model_validate(asked.settings)
+    name = scenario or next(iter(kept), own.scenario)
+    if name not in kept and name != own.scenario:
+        solved = f"it was solved as {', '.join(map(repr, kept))}" if kept else "nothing is solved"
+        raise NotFound(f"study {study!r} has no scenario {name!r}; {solved}")
+    settings, solved_orders = kept.get(name, (own, ()))
+    read_problem(connection, study, settings)
+    return Question(
+        scenario=name,
+        settings=settings,
+        max_orders=tuple(max_orders) or solved_orders or asked.orders,
+    )
 
 
 def taxonomy_stability(

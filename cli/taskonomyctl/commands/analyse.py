@@ -1,14 +1,11 @@
-"""`bootstrap`, `generalization`, `novel-task`, `taxonomy --compare`: how far to trust figures."""
+"""`generalization`, `novel-task`, `taxonomy --compare`: what the figures say, side by side."""
 
-import os
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.tasks import NameStyle, TaskDictionary
@@ -18,8 +15,8 @@ from taskonomy_warehouse.novel_task import Mean, Service, means
 from taskonomy_warehouse.novel_task import novel_task as best_services
 from taskonomy_warehouse.selection.compare import Comparison, compare
 from taskonomy_warehouse.selection.results import Choice, SolvedTaxonomy
-from taskonomy_warehouse.selection.settings import Settings, resolved_tasks
-from taskonomy_warehouse.warehouse import reading, writing
+from taskonomy_warehouse.selection.settings import resolved_tasks
+from taskonomy_warehouse.warehouse import reading
 from taskonomyctl.options import (
     names_option,
     output_option,
@@ -31,7 +28,7 @@ from taskonomyctl.options import (
     the_study,
     warehouse_option,
 )
-from taskonomyctl.output import number, print_rows, stderr_console
+from taskonomyctl.output import print_rows
 from taskonomyctl.taxonomies import read_one
 
 # --- novel-task --------------------------------------------------------------------------------
@@ -233,103 +230,6 @@ def _comparison_record(
         "unchanged": comparison.unchanged,
         "changed": rows,
     }
-
-
-# --- bootstrap ---------------------------------------------------------------------------------
-
-
-@click.command()
-@click.option(
-    "--replicates",
-    type=click.IntRange(min=2),
-    default=200,
-    show_default=True,
-    help="Times the held-out images are resampled.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Recorded with the result.")
-@click.option("--budgets", help="Also solve the taxonomy of these budgets on every replicate.")
-@click.option("--orders", default="4", show_default=True, help="Order limits for --budgets.")
-@study_option
-@output_option
-@warehouse_option
-def bootstrap(
-    replicates: int,
-    seed: int,
-    budgets: str | None,
-    orders: str,
-    study: str | None,
-    output: str,
-    warehouse: Path,
-) -> None:
-    """Compute error bars by resampling the held-out images, and keep them.
-
-    View affinity_ci has the 95 % intervals of affinity, gain and quality. With --budgets the
-    taxonomy is solved again on every replicate: how often each source is chosen is printed, and
-    each transfer is in table edge_stability.
-    """
-    from taskonomy_warehouse.bootstrap import bootstrap as resample  # compiles: a second or two
-
-    study = the_study(warehouse, study)
-    with writing(warehouse) as connection, _progress("resampling") as progress:
-        bar = progress.add_task("", total=None)
-        resample(
-            connection,
-            study,
-            replicates=replicates,
-            seed=seed,
-            on_target=lambda _: progress.update(bar, advance=1, refresh=True),
-        )
-    click.echo(f"study {study!r}: {replicates} replicates, seed {seed}", err=True)
-    if budgets:
-        rows = _stability(
-            warehouse, study, replicates, parse_budgets(budgets), parse_orders(orders)
-        )
-        print_rows(rows, ("budget", "order", "source", "share"), output)
-
-
-def _stability(
-    warehouse: Path,
-    study: str,
-    replicates: int,
-    budgets: Sequence[float],
-    orders: Sequence[str],
-) -> list[dict[str, object]]:
-    from taskonomy_warehouse.stability import taxonomy_stability  # Pyomo takes a second
-
-    settings = Settings()
-    with writing(warehouse) as connection, _progress("solving") as progress:
-        bar = progress.add_task("", total=replicates)
-        found = taxonomy_stability(
-            connection,
-            study,
-            settings.scenario,
-            settings,
-            budgets,
-            orders,
-            workers=os.cpu_count() or 1,
-            on_replicate=lambda _: progress.update(bar, advance=1, refresh=True),
-        )
-    return [
-        {
-            "budget": number(one.budget),
-            "order": _order(one.max_order),
-            "source": source,
-            "share": chosen / one.replicates,
-        }
-        for one in found
-        for source, chosen in sorted(one.sources.items(), key=lambda item: (-item[1], item[0]))
-    ]
-
-
-def _progress(what: str) -> Progress:
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(
-        *columns,
-        console=stderr_console(),
-        transient=True,
-        auto_refresh=False,
-        disable=not sys.stderr.isatty(),
-    )
 
 
 def _order(max_order: str) -> int | str:

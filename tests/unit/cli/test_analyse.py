@@ -1,21 +1,17 @@
-"""What `novel-task`, `generalization`, `taxonomy --compare` and `bootstrap` print."""
+"""What `novel-task`, `generalization` and `taxonomy --compare` print."""
 
 import csv
 import io
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from trained import add_losses, declare_study
 
 from taskonomy_catalogue.errors import NotFound, SettingRefused
-from taskonomy_catalogue.tasks import TaskDictionary, published_dictionary
-from taskonomy_warehouse.dictionary import write_dictionary
+from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
 from taskonomy_warehouse.warehouse import writing
-from taskonomy_warehouse.win_rates import update_win_rates
 from taskonomyctl.main import cli
 
 
@@ -101,44 +97,3 @@ def test_what_cannot_be_compared_is_named(
     result = run(solved, "taxonomy", "--compare", "2:1", spec)
     assert isinstance(result.exception, error)
     assert said in str(result.exception)
-
-
-def test_published_figures_have_no_error_bars(solved: Path) -> None:
-    assert "no losses to resample" in str(run(solved, "bootstrap").exception)
-
-
-@pytest.mark.slow
-def test_bootstrap_prints_how_often_sources_are_chosen(tmp_path: Path) -> None:
-    path = tmp_path / "warehouse.duckdb"
-    rng = np.random.default_rng(1)
-    with writing(path) as connection:
-        declare_study(connection)
-        task = {"title": "t", "output": {"kind": "image", "channels": 1}, "loss": "l1"}
-        dictionary = TaskDictionary.model_validate({"task": [task | {"id": t} for t in ("a", "b")]})
-        write_dictionary(connection, "s", dictionary)
-        for target, other in (("a", "b"), ("b", "a")):
-            losses = rng.random((2, 40)).astype(np.float32)
-            add_losses(
-                connection, losses, target=target, kinds={0: "task-specific"}, sources={1: [other]}
-            )
-        update_win_rates(connection, "s")
-    rows = records(
-        run(
-            path,
-            "bootstrap",
-            "--replicates",
-            "4",
-            "--seed",
-            "9",
-            "--budgets",
-            "2",
-            "--orders",
-            "1",
-            "-o",
-            "json",
-        )
-    )
-    assert {row["budget"] for row in rows} == {2}
-    assert all(0 < row["share"] <= 1 for row in rows)  # type: ignore[operator]
-    seeds = run(path, "sql", "SELECT seed, replicates FROM bootstrap", "--format", "csv").stdout
-    assert seeds.splitlines() == ["seed,replicates", "9,4"]

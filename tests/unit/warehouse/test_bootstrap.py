@@ -159,6 +159,11 @@ def test_it_says_why_it_cannot(connection: duckdb.DuckDBPyConnection) -> None:
     add_losses(connection, random_losses(2, 9, 1))
     with pytest.raises(SettingRefused, match="take 200"):
         bootstrap(connection, "s", replicates=1)
+    with pytest.raises(SettingRefused, match="10,000 at most"):
+        bootstrap(connection, "s", replicates=10_001)
+    for seed in (-1, 2**63):
+        with pytest.raises(SettingRefused, match=f"seed {seed}"):
+            bootstrap(connection, "s", seed=seed)
 
 
 def test_weights_survive_as_bits() -> None:

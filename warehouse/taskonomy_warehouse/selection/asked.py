@@ -1,11 +1,14 @@
-"""What a trained study's own file asks of its taxonomies; published sets ask for nothing."""
+"""What was asked of a study's taxonomies: by its own file, and by the solves there were."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 
 from taskonomy_warehouse.load.study import stored_study
+from taskonomy_warehouse.selection.settings import Settings
+from taskonomy_warehouse.selection.taxonomy import order_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +44,30 @@ def asked_of(connection: duckdb.DuckDBPyConnection, study: str) -> Asked:
             "allow_own_transfer": taxonomy.allow_own_transfer,
         },
     )
+
+
+def kept_scenarios(
+    connection: duckdb.DuckDBPyConnection, study: str
+) -> dict[str, tuple[Settings, tuple[str, ...]]]:
+    """Return a study's scenarios with the order limits solved for, the last solved first."""
+    rows = connection.execute(
+        """
+        WITH solved AS (
+            SELECT study, scenario, list(DISTINCT max_order) AS orders FROM taxonomy GROUP BY ALL
+        )
+        SELECT scenario, settings, coalesce(orders, [])
+        FROM scenario
+        LEFT JOIN solved USING (study, scenario)
+        WHERE study = ?
+        ORDER BY solved_at DESC, scenario
+        """,
+        [study],
+    ).fetchall()
+    return {
+        name: (Settings.model_validate_json(settings), tuple(sorted(orders, key=_by_number)))
+        for name, settings, orders in rows
+    }
+
+
+def _by_number(max_order: str) -> float:
+    return order_limit(max_order) or math.inf

@@ -177,6 +177,7 @@ def write_taxonomies(
             if not replace:
                 raise
             _forget(connection, study, scenario)
+            _forget_stability(connection, study, scenario)
         _forget(connection, study, scenario, taxonomies)
         connection.execute(
             "INSERT OR REPLACE INTO scenario VALUES (?, ?, ?, now() AT TIME ZONE 'UTC')",
@@ -294,6 +295,14 @@ def _forget(
         values += [[t.budget for t in replaced], [t.max_order for t in replaced]]
     for table in ("taxonomy_edge", "taxonomy_source", "taxonomy"):
         connection.execute(f"DELETE FROM {table} WHERE {condition}", values)
+
+
+def _forget_stability(connection: duckdb.DuckDBPyConnection, study: str, scenario: str) -> None:
+    """Delete how often choices were made: under other settings, others would have been."""
+    for table in ("edge_stability", "source_stability"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE study = ? AND scenario = ?", [study, scenario]
+        )
 
 
 def _insert(
