@@ -8,7 +8,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from taskonomy_warehouse.report.contents import read_contents
 from taskonomy_warehouse.report.page import render_page
@@ -218,24 +225,97 @@ def test_the_heat_map_is_walked_with_the_arrow_keys(opened: Opened, solved_paper
     assert tip.is_hidden()
 
 
+def focused(page: Page) -> str:
+    """What a screen reader says of the part of a picture that has the focus."""
+    return str(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+
+
+def said(page: Page) -> str:
+    """What the tip shows, as a screen reader would say it."""
+    lines = page.eval_on_selector_all(
+        "#tip > *", "all => all.map(e => [...e.childNodes].map(n => n.textContent).join(' '))"
+    )
+    return "; ".join(lines)
+
+
 def test_the_taxonomy_is_walked_with_the_arrow_keys(opened: Opened) -> None:
     page = opened.page
     tip = page.locator("#tip")
-    page.locator("#taxonomy-plot svg").first.focus()
-    page.keyboard.press("ArrowDown")
-    first = page.locator('[data-hot="target"] text').first.text_content()
-    assert tip.locator("b").text_content() == first
+    page.locator("input[name=order]").last.focus()
+    page.keyboard.press("Tab")
+    targets = page.locator('[data-hot="target"] text:first-of-type').all_text_contents()
+    assert focused(page).startswith(f"{targets[0]}; from ")
+    assert said(page) == focused(page)
     assert page.locator("#taxonomy-plot .dim, #taxonomy-plot .dim-text").count() > 0
+    page.keyboard.press("End")
+    assert focused(page).startswith(f"{targets[-1]}; from ")
+    page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
-    assert tip.locator("b").text_content() != first
-    page.keyboard.press("ArrowLeft")
-    assert "serves" in (tip.text_content() or "")
+    assert focused(page).startswith(f"{targets[1]}; from ")
     page.keyboard.press("Escape")
     assert not tip.is_visible()
     assert page.locator("#taxonomy-plot .dim, #taxonomy-plot .dim-text").count() == 0
     page.keyboard.press("ArrowUp")
     page.locator("#budget").focus()
     assert not tip.is_visible()
+    assert page.locator("#taxonomy-plot [tabindex='0']").count() == 1
+
+
+def test_every_transfer_is_reached_and_says_its_figures(opened: Opened, solved_paper: Path) -> None:
+    page = opened.page
+    page.locator("input[name=order][value='4']").check(force=True)
+    move_slider(page, "Home")
+    move_slider(page, "ArrowRight", 3)
+    page.locator("#taxonomy-plot [tabindex='0']").focus()
+    page.keyboard.press("ArrowLeft")
+    with reading(solved_paper) as connection:
+        titles = dict(connection.execute("SELECT task, title FROM task").fetchall())
+        rows = connection.execute(
+            "SELECT target, kind, sources, affinity, gain, quality FROM taxonomy_choice "
+            "WHERE budget = 8 AND max_order = '4'"
+        ).fetchall()
+    expected = set()
+    for target, kind, sources, affinity, gain, quality in rows:
+        own = f"{titles[target]}, its own network"
+        named = f"{' + '.join(titles[s] for s in sources)} → {titles[target]}"
+        figures = f"affinity {affinity:.4f}; gain {gain:.3f}; quality {quality:.3f}"
+        expected.add(f"{own if kind == 'task-specific' else named}; {figures}")
+    reached = set()
+    for _ in rows:
+        assert said(page) == focused(page)
+        reached.add(focused(page))
+        page.keyboard.press("ArrowDown")
+    assert reached == expected
+    page.keyboard.press("ArrowLeft")
+    source = focused(page)
+    assert " serves " in source
+    page.keyboard.press("ArrowRight")
+    assert source.split(";")[0] in focused(page).split("→")[0]
+    page.keyboard.press("ArrowRight")
+    assert "; from " in focused(page)
+    assert opened.complaints == []
+
+
+def test_pointing_at_a_transfer_says_the_same(opened: Opened) -> None:
+    page = opened.page
+    transfer = page.locator('[data-hot="transfer"]').nth(4)
+    transfer.dispatch_event("pointerenter")
+    assert said(page) == transfer.get_attribute("aria-label")
+    transfer.dispatch_event("pointerleave")
+    assert page.locator("#tip").is_hidden()
+
+
+def test_the_similarity_tree_is_walked_with_the_arrow_keys(opened: Opened) -> None:
+    page = opened.page
+    page.locator("#tree-plot [tabindex='0']").focus()
+    joints = page.locator("#tree-plot .reach").count()
+    assert joints == page.evaluate("data.tree.merges.length")
+    seen = set()
+    for _ in range(joints):
+        assert said(page).strip() == focused(page)
+        seen.add(focused(page))
+        page.keyboard.press("ArrowDown")
+    assert len(seen) == joints
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -286,6 +366,45 @@ def test_nothing_spills_sideways(browser: Browser, report: Path, width: int) -> 
         page = opened.page
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator("#taxonomy-plot svg").count() == 2
+        assert opened.complaints == []
+
+
+def test_no_name_is_cut_on_a_telephone(browser: Browser, report: Path) -> None:
+    with open_page(browser, report, width=390) as opened:
+        page = opened.page
+        shown = page.eval_on_selector_all(
+            "#taxonomy-plot [data-hot][data-task] text:first-of-type",
+            """names => names.map(name => {
+                const box = name.getBoundingClientRect();
+                const parts = name.children.length ? [...name.children] : [name];
+                return [parts.map(part => part.textContent).join(' '), box.left, box.right];
+            })""",
+        )
+        whole = page.evaluate(
+            "[...document.querySelectorAll('#taxonomy-plot [data-hot][data-task]')]"
+            ".map(group => title(Number(group.dataset.task)))"
+        )
+        assert [name for name, _, _ in shown] == whole
+        assert all(left >= 0 and right <= 390 for _, left, right in shown)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_scrolls_sideways_says_so(browser: Browser, report: Path, scheme: str) -> None:
+    with open_page(browser, report, width=390, scheme=scheme) as opened:
+        page = opened.page
+        table = page.locator("#figure9 .scroll").first
+        hint = page.locator("#figure9 .scroll-hint").first
+        assert hint.is_visible()
+        assert "more-right" in (table.get_attribute("class") or "")
+        assert table.get_attribute("tabindex") == "0"
+        table.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+        expect(table).to_have_class("scroll more-left")
+        name = table.locator("tbody th").first
+        assert name.evaluate("e => e.getBoundingClientRect().left") >= 0  # stays beside its row
+        page.set_viewport_size({"width": 1400, "height": 900})
+        hint.wait_for(state="hidden")
+        assert table.get_attribute("tabindex") is None
+        expect(page.locator(".scroll-hint:not([hidden])")).to_have_count(0)
         assert opened.complaints == []
 
 

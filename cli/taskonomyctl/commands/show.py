@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from taskonomy_catalogue.tasks import GROUP_TITLES, NameStyle, TaskDictionary
+from taskonomy_warehouse.report.words import win_rate
 from taskonomy_warehouse.selection.results import Choice, SolvedTaxonomy
 from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
 from taskonomyctl.options import (
@@ -83,18 +84,14 @@ def _headline(taxonomy: SolvedTaxonomy, study: str) -> Text:
         return line.append(f"  infeasible: {taxonomy.reason}", "red")
     proof = "proven optimal" if taxonomy.status == "optimal" else f"gap {taxonomy.gap:.2%}"
     line.append(f"  objective {taxonomy.objective:.6f} ({proof})", "not bold")
-    means = f"  mean gain {_percent(taxonomy.mean_gain)}, quality {_percent(taxonomy.mean_quality)}"
+    means = f"  mean gain {win_rate(taxonomy.mean_gain)}, quality {win_rate(taxonomy.mean_quality)}"
     return line.append(means, "not bold")
 
 
 def _line(choice: Choice, dictionary: TaskDictionary, style: NameStyle, width: int) -> Text:
     line = Text(f"{dictionary[choice.target].name(style):{width}}  ")
-    line.append(f"gain {_percent(choice.gain):>6}  quality {_percent(choice.quality):>6}  ", "dim")
+    line.append(f"gain {win_rate(choice.gain):>5}  quality {win_rate(choice.quality):>5}  ", "dim")
     if choice.kind == "task-specific":
         return line.append("its own network", "green")
     sources = " + ".join(dictionary[s].name(style) for s in choice.sources)
     return line.append(f"from {sources}")
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"

@@ -6,19 +6,14 @@ from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
 from itertools import pairwise
+from typing import Any
 
 import duckdb
 import pytest
 
+from taskonomy_warehouse.published.figure9 import Cell, Comparison
 from taskonomy_warehouse.report.contents import Contents, read_contents
-from taskonomy_warehouse.report.page import (
-    embedded_json,
-    order_phrase,
-    p_value,
-    plain,
-    render_page,
-    win_rate,
-)
+from taskonomy_warehouse.report.page import embedded_json, figure9_tables, page_data, render_page
 
 HOSTILE = (
     "</script><script>window.broken = true</script>",
@@ -151,19 +146,23 @@ def test_nothing_feasible_is_still_a_page(
     assert "figure9-title" not in page
 
 
-@pytest.mark.parametrize(
-    ("written", "expected"),
-    [
-        (plain(8.0), "8"),
-        (plain(2.5), "2.5"),
-        (win_rate(0.84996), "0.850"),
-        (win_rate(None), "–"),
-        (p_value(1 / 1001), "0.001"),
-        (p_value(0.5834), "0.58"),
-        (order_phrase("1"), "order 1"),
-        (order_phrase("4"), "order ≤ 4"),
-        (order_phrase("all"), "all orders"),
-    ],
-)
-def test_figures_in_words(written: str, expected: str) -> None:
-    assert written == expected
+def test_budgets_that_were_not_solved_take_no_column() -> None:
+    def cell(order: str, budget: float, ours: float | None) -> Cell:
+        return Cell(
+            target="depth", budget=budget, max_order=order, metric="gain", printed="0.8", ours=ours
+        )
+
+    cells = (cell("1", 2, 0.8), cell("1", 4, None), cell("4", 2, None), cell("4", 4, None))
+    ((order, budgets, rows),) = figure9_tables(Comparison(cells))
+    assert (order, budgets) == ("1", (2,))
+    assert rows == {"depth": {("gain", 2): cells[0]}}
+
+
+def test_the_script_can_round_as_python_does(paper_contents: Contents) -> None:
+    """To three digits, the figures that the page carries are those of the warehouse."""
+    told: Any = page_data(paper_contents)["taxonomies"]
+    for row, taxonomy in zip(told, paper_contents.taxonomies, strict=True):
+        for carried, choice in zip(row["choices"], taxonomy.choices, strict=True):
+            assert [f"{v:.3f}" for v in carried[4:]] == [
+                f"{v:.3f}" for v in (choice.gain, choice.quality) if v is not None
+            ]

@@ -76,6 +76,16 @@ def test_figures_can_be_read_on_every_cell(name: str) -> None:
             assert contrast(ink_on(colour), colour) >= 4.5
 
 
+@pytest.mark.parametrize("name", PALETTES)
+def test_few_cells_are_hard_to_read(name: str) -> None:
+    """The lightness on which black and white read equally badly is passed in a few steps."""
+    palette, _ = PALETTES[name]
+    for ramp, crossings in ((palette.strength, 1), (palette.win_rate, 2)):
+        colours = [along(ramp, float(place)) for place in np.linspace(0, 1, 101)]
+        weak = [colour for colour in colours if contrast(ink_on(colour), colour) < 5.5]
+        assert len(weak) <= 6 * crossings
+
+
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_ramps_change_steadily_in_lightness(palette: Palette) -> None:
     strength = [luminance(c) for c in palette.strength]

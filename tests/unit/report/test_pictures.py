@@ -8,7 +8,9 @@ import duckdb
 import pytest
 
 from taskonomy_warehouse.report.contents import Contents, read_contents
+from taskonomy_warehouse.report.heat_map_pictures import gain
 from taskonomy_warehouse.report.pictures import draw_pictures, pictured_taxonomies
+from taskonomy_warehouse.report.taxonomy_picture import taxonomy_graph
 
 
 def bytes_of(folder: Path, names: list[str]) -> dict[str, bytes]:
@@ -78,6 +80,24 @@ def test_a_hundred_tasks(
         connection, make_study(titles=titles, budgets=(10.0, 40.0), orders=("all",))
     )
     check_they_are_pictures(tmp_path, draw_pictures(contents, tmp_path))
+
+
+def test_the_legend_explains_what_is_drawn_and_no_more(paper_contents: Contents) -> None:
+    taxonomy = next(t for t in paper_contents.taxonomies if (t.budget, t.max_order) == (8, "4"))
+    (legend,) = taxonomy_graph(paper_contents, taxonomy).legends
+    titles = {task.id: task.group_title for task in paper_contents.tasks}
+    drawn = {*taxonomy.sources, *(choice.target for choice in taxonomy.choices)}
+    explained = [words.get_text() for words in legend.get_texts()]
+    assert set(explained) == {titles[task] for task in drawn}
+    assert "Other" not in explained  # the random projections: measured, and in no taxonomy
+    assert titles["random"] == "Other"
+
+
+def test_a_heat_map_prints_win_rates_as_all_others(paper_contents: Contents) -> None:
+    axes = gain(paper_contents).axes[0]
+    printed = sorted(float(words.get_text()) for words in axes.texts)
+    measured = [cell.gain for cell in paper_contents.heat if cell.gain is not None]
+    assert printed == sorted(float(f"{value:.3f}") for value in measured)
 
 
 def test_the_headline_has_its_picture(paper_contents: Contents) -> None:

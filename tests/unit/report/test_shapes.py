@@ -50,6 +50,10 @@ def test_rows_are_the_taxonomys_choices(paper_contents: Contents, number: int) -
         (c.target, frozenset(c.sources), c.kind == "task-specific") for c in taxonomy.choices
     }
     assert [row.task for row in rows] == list(paper_contents.targets)
+    win_rates = {c.target: (c.gain, c.quality) for c in taxonomy.choices}
+    for row in rows:
+        gain, quality = win_rates[row.task]
+        assert row.note == f"gain {gain:.3f}  quality {quality:.3f}"
     for places in ([n.place for n in sources], [r.place for r in rows]):
         assert places == sorted(places)
         assert 0 < places[0] <= places[-1] < 1

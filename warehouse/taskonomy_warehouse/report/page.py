@@ -17,13 +17,25 @@ from markupsafe import Markup
 from taskonomy_catalogue.tasks import GROUP_TITLES
 from taskonomy_warehouse.published.figure9 import Cell, Comparison
 from taskonomy_warehouse.random_taxonomies import Significance
+from taskonomy_warehouse.report.against_random import AgainstRandom
 from taskonomy_warehouse.report.changes import changes_of
-from taskonomy_warehouse.report.contents import AgainstRandom, Contents
+from taskonomy_warehouse.report.contents import Contents
 from taskonomy_warehouse.report.palette import DARK, LIGHT, MARKS, order_colours
+from taskonomy_warehouse.report.words import (
+    around_zero,
+    order_phrase,
+    order_words,
+    p_value,
+    percent,
+    plain,
+    signed,
+    whole_percent,
+    win_rate,
+)
 
 TEMPLATES = ("report.html.j2", "evidence.html.j2", "changes.html.j2")
-DIGITS = 5
-"""Significant digits that the page carries."""
+DIGITS = 8
+"""Significant digits that the page carries: enough that the script rounds as Python does."""
 
 
 def render_page(contents: Contents, written_on: date) -> str:
@@ -132,66 +144,22 @@ def figure9_tables(
 ) -> tuple[tuple[str, tuple[float, ...], dict[str, dict[tuple[str, float], Cell]]], ...]:
     """Arrange the printed cells as the paper does: per order, targets by metric and budget.
 
+    Budgets that were not solved are left out: a column of dashes says nothing.
+
     Returns:
-        One (order, budgets, {target: {(metric, budget): cell}}) per order.
+        One (order, budgets, {target: {(metric, budget): cell}}) per order that was solved.
     """
-    budgets = tuple(sorted({cell.budget for cell in comparison.cells}))
+    solved = {(c.max_order, c.budget) for c in comparison.cells if c.ours is not None}
     tables = []
     for max_order in dict.fromkeys(cell.max_order for cell in comparison.cells):
         rows: dict[str, dict[tuple[str, float], Cell]] = {}
         for cell in comparison.cells:
-            if cell.max_order == max_order:
+            if cell.max_order == max_order and (max_order, cell.budget) in solved:
                 rows.setdefault(cell.target, {})[cell.metric, cell.budget] = cell
-        tables.append((max_order, budgets, rows))
+        if rows:
+            budgets = tuple(sorted(budget for order, budget in solved if order == max_order))
+            tables.append((max_order, budgets, rows))
     return tuple(tables)
-
-
-def plain(value: float) -> str:
-    """Write a budget or a cost: ``8``, ``2.5``."""
-    return f"{value:g}"
-
-
-def win_rate(value: float | None, digits: int = 3) -> str:
-    """Write a win rate or an objective; a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def percent(share: float) -> str:
-    """Write a share as a length in CSS: ``62.1%``."""
-    return f"{100 * share:.1f}%"
-
-
-def whole_percent(share: float | None) -> str:
-    """Write a share for people: ``62 %``; a dash where there is none."""
-    return "–" if share is None else f"{100 * share:.0f} %"
-
-
-def signed(value: float | None, digits: int = 3) -> str:
-    """Write a difference with its sign: ``+0.042``, ``−0.010``, ``0.000``; a dash for none."""
-    if value is None:
-        return "–"
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
-
-
-def around_zero(difference: float) -> float:
-    """Place a difference of win rates on a bar from −½ to ½: 0 to 1, one half for none."""
-    return min(max(0.5 + difference, 0.0), 1.0)
-
-
-def p_value(value: float | None) -> str:
-    """Write a p-value to two significant digits."""
-    return "–" if value is None else f"{value:.2g}"
-
-
-def order_words(max_order: str) -> str:
-    """Write an order limit: ``1``, ``≤ 4``, ``all``."""
-    return max_order if max_order in ("1", "all") else f"≤ {max_order}"
-
-
-def order_phrase(max_order: str) -> str:
-    """Write an order limit as a phrase: ``order 1``, ``order ≤ 4``, ``all orders``."""
-    return "all orders" if max_order == "all" else f"order {order_words(max_order)}"
 
 
 def _random_data(against: AgainstRandom) -> dict[str, object]:

@@ -3,7 +3,7 @@
 Groups take the blue, vermillion, green and purple of Okabe and Ito's colour-blind-safe set, and a
 mark each, so that nothing hangs on colour alone. Ramps change in lightness throughout; win rates
 diverge, orange to blue, from one half: that is where a transfer is as good as what it is held
-against.
+against. Ramps hurry past the middle greys, on which neither black nor white figures read well.
 """
 
 from collections.abc import Sequence
@@ -44,8 +44,8 @@ LIGHT = Palette(
         "semantic": "#a8478f",
         "other": "#3f4752",
     },
-    strength=("#0a2a52", "#1c558f", "#4a8abf", "#93bede", "#d0e2f0", "#f4f7fa"),
-    win_rate=("#9a4a06", "#d9822b", "#f6c98f", "#f5f3ef", "#a9cbe6", "#4a8fc7", "#0b4a8a"),
+    strength=("#0a2a52", "#17508c", "#74abd6", "#a3c9e5", "#d3e4f1", "#f4f7fa"),
+    win_rate=("#8a4005", "#e0953f", "#f6c98f", "#f5f3ef", "#a9cbe6", "#68a6d8", "#0b4a8a"),
     orders=("#d59a1c", "#cc6a33", "#b03a62", "#6b3f9c", "#1f3c88"),
 )
 DARK = Palette(
@@ -56,8 +56,8 @@ DARK = Palette(
         "semantic": "#e694d2",
         "other": "#a4adba",
     },
-    strength=("#e9f5ff", "#a3d3f8", "#5ca3dc", "#2f6fa8", "#1f4569", "#19232f"),
-    win_rate=("#ffb566", "#d07f2f", "#6f4a28", "#262b33", "#2a4f74", "#4b93d1", "#a9d8ff"),
+    strength=("#e9f5ff", "#aed9f9", "#7cbbe9", "#285f92", "#1d3f61", "#19232f"),
+    win_rate=("#ffb566", "#e2964a", "#66442a", "#262b33", "#284a6d", "#69ade6", "#a9d8ff"),
     orders=("#f4cf6d", "#f29a66", "#e6739c", "#b08cf0", "#7fb4ff"),
 )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from taskonomy_warehouse.report.contents import Contents
+from taskonomy_warehouse.report.words import win_rate
 from taskonomy_warehouse.selection.results import SolvedTaxonomy
 from taskonomy_warehouse.similarity import SimilarityTree
 
@@ -95,4 +96,4 @@ def _spread(count: int) -> list[float]:
 
 def _note(gain: float | None, quality: float | None) -> str:
     parts = [("gain", gain), ("quality", quality)]
-    return "  ".join(f"{name} {value:.2f}" for name, value in parts if value is not None)
+    return "  ".join(f"{name} {win_rate(value)}" for name, value in parts if value is not None)

@@ -21,6 +21,7 @@ startTheme();
 startControls();
 startTable();
 drawAll();
+startScrollHints();
 redrawOnResize();
 redrawForPrint();
 
@@ -32,6 +33,7 @@ function drawAll() {
   drawChance();
   drawHeat();
   drawTree();
+  showScrollHints();
 }
 
 function choose(change) {
@@ -42,6 +44,7 @@ function choose(change) {
   drawCurves();
   drawTargets();
   drawChance();
+  showScrollHints();
 }
 
 /* ---------------------------------------------------------------- state, theme, controls */
@@ -159,12 +162,11 @@ function drawTaxonomy() {
   }
   const graph = layOut(taxonomy, plot.clientWidth);
   const root = picture(plot, graph.width, graph.height, describe(taxonomy));
-  for (const task of graph.targets) drawStrands(root, graph, task);
-  const columns = [
-    graph.sources.map((task) => drawSource(root, graph, task)),
-    graph.targets.map((task) => drawTarget(root, graph, task)),
-  ];
-  followByKeys(root, columns);
+  root.setAttribute("role", "group"); // of parts that the keyboard reaches one by one
+  const transfers = graph.targets.map((task) => drawTransfer(root, graph, task));
+  const sources = graph.sources.map((task) => drawSource(root, graph, task));
+  const targets = graph.targets.map((task) => drawTarget(root, graph, task));
+  walkByKeys(root, targets[0], [sources, transfers, targets].flat(), alongTransfers(graph, sources, transfers, targets));
   if (graph.bars) {
     text(root, "gain", graph.gainX, 12, { class: "soft-text" });
     text(root, "quality", graph.qualityX, 12, { class: "soft-text" });
@@ -172,25 +174,30 @@ function drawTaxonomy() {
   drawGroupLegend(plot, [...graph.sources, ...graph.targets], graph.colours);
 }
 
-/* Where everything of the graph goes: sources left, targets right, both in the tree's order. */
+/* Where everything of the graph goes: sources left, targets right, both in the tree's order. Names that
+   do not fit beside each other, as on a telephone, take a second line. */
 function layOut(taxonomy, room) {
   const served = new Map(taxonomy.choices.map((choice) => [choice[0], choice]));
   const sources = data.supervisable.filter((task) => taxonomy.sources.includes(task));
   const targets = data.targets.filter((task) => served.has(task));
-  const width = Math.max(room, 480);
-  const bars = width >= 900 ? 250 : width >= 640 ? 150 : 0;
-  const left = widest(sources, Math.min(210, width * 0.27));
-  const right = widest(targets, Math.min(210, width * 0.3));
+  const width = Math.max(room, 280);
+  const narrow = width < 560;
+  const bars = width >= 900 ? 250 : width >= 640 ? 184 : 0;
+  const most = narrow ? (width - 158) / 2 : Math.min(210, width * 0.28);
+  const left = widestLine(sources, most);
+  const right = widestLine(targets, most);
   const head = bars ? 26 : 8;
-  const tall = 25 * Math.max(targets.length, sources.length);
+  const folds = (tasks, space) => tasks.some((task) => wrapped(title(task), space).length > 1);
+  const row = folds(sources, left) || folds(targets, right) ? 32 : 25;
+  const tall = row * Math.max(targets.length, sources.length);
   const spread = (tasks) => new Map(tasks.map((task, i) => [task, head + ((i + 0.5) * tall) / tasks.length]));
   const targetX = width - bars - right - 18;
   const colours = palette();
   return {
-    served, sources, targets, width, bars, left, right, targetX, colours,
+    served, sources, targets, width, bars, left, right, row, targetX, colours,
     height: head + tall + 8,
     sourceX: left + 16,
-    dotX: targetX - 30,
+    dotX: targetX - (narrow ? 22 : 30),
     gainX: width - bars + 8,
     qualityX: width - bars / 2 + 6,
     sourceY: spread(sources),
@@ -200,53 +207,61 @@ function layOut(taxonomy, room) {
 }
 
 /* The sources of one transfer, joined in a dot where there are several, to their target. */
-function drawStrands(root, graph, task) {
-  const { sourceX, sourceY, dotX, shade } = graph;
+function drawTransfer(root, graph, task) {
+  const { sourceX, sourceY, dotX, targetX, shade } = graph;
   const [, from, own] = graph.served.get(task);
   const y = graph.targetY.get(task);
   const bend = (dotX - sourceX) * 0.5;
   const ends = { "data-target": task, "data-sources": from.join(" ") };
   const kind = `strand fades${own ? " own" : ""}`;
-  for (const source of from) {
+  const group = append(root, "g", { "data-hot": "transfer" });
+  const strand = (source) => {
     const start = sourceY.get(source);
-    const d = `M${sourceX + 9},${start} C${sourceX + bend},${start} ${dotX - bend},${y} ${dotX},${y}`;
-    append(root, "path", { d, class: kind, stroke: shade.get(source), "data-source": source, "data-target": task });
+    return `M${sourceX + 9},${start} C${sourceX + bend},${start} ${dotX - bend},${y} ${dotX},${y}`;
+  };
+  const tail = `M${dotX},${y}H${targetX - 8}`;
+  append(group, "path", { d: [...from.map(strand), tail].join(""), class: "reach" });
+  for (const source of from) {
+    append(group, "path", { d: strand(source), class: kind, stroke: shade.get(source), "data-source": source, "data-target": task });
   }
   const joined = from.length === 1 ? shade.get(from[0]) : "var(--soft)";
-  append(root, "path", { d: `M${dotX},${y}H${graph.targetX - 8}`, class: kind, stroke: joined, ...ends });
+  append(group, "path", { d: tail, class: kind, stroke: joined, ...ends });
   if (from.length > 1) {
-    append(root, "circle", { cx: dotX, cy: y, r: 3.2, fill: "var(--ink)", class: "fades", ...ends });
+    append(group, "circle", { cx: dotX, cy: y, r: 3.2, fill: "var(--ink)", class: "fades", ...ends });
   }
+  const heading = own ? `${title(task)}, its own network` : `${from.map(title).join(" + ")} → ${title(task)}`;
+  return follow(root, group, { target: task, sources: from }, [heading, figuresOf(graph, task)]);
 }
 
 function drawSource(root, graph, task) {
   const y = graph.sourceY.get(task);
   const group = append(root, "g", { class: "fades", "data-hot": "source", "data-task": task });
   append(group, "rect", { x: 0, y: y - 12, width: graph.sourceX + 12, height: 24, fill: "transparent" });
-  label(group, task, graph.sourceX - 12, y, graph.left, "end");
+  foldedLabel(group, task, graph.sourceX - 12, y, graph.left, "end");
   mark(group, task, graph.sourceX, y, graph.colours, 5.5).setAttribute("fill", graph.shade.get(task));
   const uses = graph.targets.filter((target) => graph.served.get(target)[1].includes(task)).length;
-  return follow(root, group, { source: task }, () =>
-    tipLines(title(task), [["serves", `${uses} of ${graph.targets.length} targets`]]));
+  return follow(root, group, { source: task }, [title(task), [["serves", `${uses} of ${graph.targets.length} targets`]]]);
 }
 
 function drawTarget(root, graph, task) {
   const { targetX, width, colours } = graph;
-  const [, from, own, affinity, gain, quality] = graph.served.get(task);
+  const [, from, own, , gain, quality] = graph.served.get(task);
   const y = graph.targetY.get(task);
   const group = append(root, "g", { class: "fades", "data-hot": "target", "data-task": task });
   append(group, "rect", { x: targetX - 12, y: y - 12, width: width - targetX + 12, height: 24, fill: "transparent" });
   mark(group, task, targetX, y, colours, 5.5);
-  label(group, task, targetX + 12, y, graph.right, "start");
+  foldedLabel(group, task, targetX + 12, y, graph.right, "start");
   if (graph.bars) {
     drawBar(group, graph.gainX, y, graph.bars / 2 - 14, gain, colours);
     drawBar(group, graph.qualityX, y, graph.bars / 2 - 14, quality, colours);
   }
-  return follow(root, group, { target: task, sources: from }, () =>
-    tipLines(title(task), [
-      ["from", own ? "its own network" : from.map(title).join(", ")],
-      ["affinity", number(affinity, 4)], ["gain", number(gain)], ["quality", number(quality)],
-    ]));
+  const served = ["from", own ? "its own network" : from.map(title).join(", ")];
+  return follow(root, group, { target: task, sources: from }, [title(task), [served, ...figuresOf(graph, task)]]);
+}
+
+function figuresOf(graph, task) {
+  const [, , , affinity, gain, quality] = graph.served.get(task);
+  return [["affinity", number(affinity, 4)], ["gain", number(gain)], ["quality", number(quality)]];
 }
 
 function drawSummary(taxonomy, budget) {
@@ -270,22 +285,23 @@ function drawSummary(taxonomy, budget) {
 function describe(taxonomy) {
   return `Taxonomy of budget ${plain(taxonomy.budget)}, ${orderPhrase(taxonomy.order)}: ` +
     `${taxonomy.sources.map(title).join(", ")} are supervised and serve ${taxonomy.choices.length} targets. ` +
-    "The table of choices lists each of them. Arrow keys move from task to task.";
+    "The table of choices lists each of them. Arrow keys move from task to task and along the transfers.";
 }
 
 function drawBar(group, x, y, width, value, colours) {
-  const track = width - 34;
+  const track = width - 40;
   append(group, "rect", { x, y: y - 4, width: track, height: 8, rx: 1.5, fill: "var(--faint)" });
   if (value !== null) {
     const end = value >= 0.5 ? colours.win_rate.at(-2) : colours.win_rate[1];
     append(group, "rect", { x, y: y - 4, width: Math.max(0, track * value), height: 8, rx: 1.5, fill: end });
   }
   append(group, "path", { d: `M${x + track / 2},${y - 7}v14`, stroke: "var(--ink)", "stroke-width": 1, "stroke-opacity": 0.55 });
-  text(group, number(value, 2), x + width, y, { "text-anchor": "end", class: "soft-text" });
+  text(group, number(value), x + width, y, { "text-anchor": "end", class: "soft-text" });
 }
 
-/* Following a task dims every strand and node that has no part in it. */
-function follow(root, group, hot, lines) {
+/* Following a task or a transfer dims every strand and node that has no part in it. By pointer and by
+   keyboard alike; what the tip shows is what a screen reader says. */
+function follow(root, group, hot, [heading, lines]) {
   const related = (node) => {
     const { source, target, sources, task } = node.dataset;
     if (hot.source !== undefined) {
@@ -298,42 +314,35 @@ function follow(root, group, hot, lines) {
     if (node.dataset.hot === "target") return Number(task) === hot.target;
     return Number(target) === hot.target;
   };
-  const enter = (event) => {
+  const enter = () => {
     for (const node of root.querySelectorAll(".fades")) {
-      const faded = !related(node);
-      node.classList.toggle(node.dataset.hot ? "dim-text" : "dim", faded);
+      node.classList.toggle(node.dataset.hot ? "dim-text" : "dim", !related(node));
     }
-    showTip(event, lines());
-  };
-  const leave = () => {
-    for (const node of root.querySelectorAll(".fades")) node.classList.remove("dim", "dim-text");
-    hideTip();
   };
   group.addEventListener("pointerenter", enter);
-  group.addEventListener("pointermove", (event) => moveTip(event));
-  group.addEventListener("pointerleave", leave);
-  return { group, enter, leave };
+  group.addEventListener("pointerleave", () => followNothing(root));
+  group.addEventListener("focus", enter);
+  group.addEventListener("blur", () => followNothing(root));
+  tipOn(group, heading, lines);
+  return group;
 }
 
-/* The pointer's way of following for the keyboard: up and down a column, left and right between them. */
-function followByKeys(root, columns) {
-  let [column, row] = [1, -1];
-  root.setAttribute("tabindex", "0");
-  root.setAttribute("aria-describedby", "tip");
-  root.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (event.key === "Escape") columns[column][row]?.leave();
-    if (!step) return;
-    event.preventDefault();
-    const before = columns[column].length;
-    column = Math.min(1, Math.max(0, column + step[0]));
-    if (step[0]) row = Math.floor((Math.max(row, 0) * columns[column].length) / before);
-    row = Math.min(columns[column].length - 1, Math.max(0, row + step[1]));
-    const { group, enter } = columns[column][row];
-    const box = group.getBoundingClientRect();
-    enter({ clientX: column ? box.left : box.right, clientY: box.bottom });
-  });
-  root.addEventListener("blur", () => columns[column][row]?.leave());
+function followNothing(root) {
+  for (const node of root.querySelectorAll(".fades")) node.classList.remove("dim", "dim-text");
+}
+
+/* Up and down a column; left and right along a transfer, from its first source through it to its target. */
+function alongTransfers(graph, sources, transfers, targets) {
+  const from = graph.targets.map((task) => graph.served.get(task)[1]);
+  const columns = [sources, transfers, targets];
+  return (pressed, part) => {
+    const column = columns.findIndex((parts) => parts.includes(part));
+    const row = columns[column].indexOf(part);
+    const first = { ArrowLeft: graph.sources.indexOf(from[row]?.[0]), ArrowRight: from.findIndex((used) => used.includes(graph.sources[row])) };
+    if (pressed === "ArrowLeft") return [undefined, sources[first.ArrowLeft], transfers[row]][column];
+    if (pressed === "ArrowRight") return [transfers[first.ArrowRight], targets[row], undefined][column];
+    return upAndDown(columns[column])(pressed, part);
+  };
 }
 
 function servesTarget(root, source, target) {
@@ -550,15 +559,15 @@ function drawTargets() {
         } else if (value !== null && cell >= 27) {
           text(root, short(value), x(i) + (cell - 1) / 2, top + row / 2, { "text-anchor": "middle", style: `fill:${inkOn(along(colours.win_rate, value))};font-size:10px;pointer-events:none` });
         }
-        tipOn(box, () => tipLines(`${title(task)}, budget ${plain(budget)}`, [
+        tipOn(box, `${title(task)}, budget ${plain(budget)}`, [
           [metric, number(value)],
           ["from", !choice ? "–" : choice[2] ? "its own network" : choice[1].map(title).join(", ")],
-        ]));
+        ]);
         box.addEventListener("click", () => choose({ budget: i }));
       });
     });
-    if (labels) root.style.overflow = "visible"; // the words of the legend may be wider than the map
-    if (labels) drawRampLegend(root, labels, 54 + row * tasks.length, colours.win_rate, "win rate");
+    if (labels) drawRampLegend(root, labels, 54 + row * tasks.length, colours.win_rate, Math.min(180, wide - labels - 4));
+    if (labels) text(root, "win rate", labels - 12, 59 + row * tasks.length, { "text-anchor": "end", class: "soft-text" });
     append(root, "rect", { x: x(state.budget) - 1, y: 41, width: cell + 1, height: row * tasks.length + 1, class: "outlined" });
   }
 }
@@ -583,8 +592,9 @@ function drawHeat() {
     slant(task) * 0.65 + 12 - Math.min(42, (width - room) / sources.length) * 0.9 * (sources.length - i - 0.5)));
   const cell = Math.max(15, Math.min(42, (width - room - overhang) / sources.length));
   const row = Math.max(16, Math.min(25, cell * 0.78));
-  const wide = Math.max(room + cell * sources.length + overhang, room + 230 + textWidth(words));
-  const height = head + row * targets.length + 46;
+  const wide = Math.max(room + cell * sources.length + overhang, room + 200);
+  const beside = room + 200 + textWidth(words) < width; // else the words go under the ramp, and may start left of it
+  const height = head + row * targets.length + (beside ? 46 : 64);
   const root = picture(plot, wide, height, `First-order ${state.heat}, ${targets.length} targets by ${sources.length} sources. Arrow keys move from cell to cell.`);
   root.setAttribute("tabindex", "0");
   sources.forEach((task, i) => {
@@ -614,14 +624,17 @@ function drawHeat() {
     }
   }));
   const outline = append(root, "rect", { class: "outlined", visibility: "hidden", width: cell, height: row });
-  drawRampLegend(root, room, height - 26, colours[ramp], words);
+  const under = head + row * targets.length + 20;
+  drawRampLegend(root, room, under, colours[ramp], 180);
+  if (beside) text(root, words, room + 194, under + 5, { class: "soft-text" });
+  else text(root, words, 8, under + 36, { class: "soft-text" });
   heatPointer(root, outline, { room, head, cell, row, cells });
 }
 
 function heatPointer(root, outline, { room, head, cell, row, cells }) {
   const { heatSources: sources, heatTargets: targets } = data;
   let [r, s] = [0, 0];
-  const show = (event) => {
+  const show = (event, spoken = false) => {
     const [target, source] = [targets[r], sources[s]];
     const found = cells.get(key(target, source));
     outline.setAttribute("x", room + cell * s);
@@ -635,7 +648,9 @@ function heatPointer(root, outline, { room, head, cell, row, cells }) {
     const lines = found
       ? [["affinity", number(found[2], 4)], ["share P1", number(found[3], 4)], ["exp(−20 P1)", number(found[4])], ["gain", number(found[5])], ["quality", number(found[6])]]
       : [["not measured", ""]];
-    showTip(event, tipLines(`${title(source)} → ${title(target)}`, lines));
+    const heading = `${title(source)} → ${title(target)}`;
+    showTip(event, tipLines(heading, lines));
+    if (spoken) element("spoken").textContent = [heading, ...lines.map((line) => line.join(" "))].join("; ");
   };
   const hide = () => {
     outline.setAttribute("visibility", "hidden");
@@ -661,13 +676,12 @@ function heatPointer(root, outline, { room, head, cell, row, cells }) {
     s = Math.min(sources.length - 1, Math.max(0, s + step[1]));
     const box = root.getBoundingClientRect();
     const zoom = box.width / root.viewBox.baseVal.width;
-    show({ clientX: box.left + (room + cell * (s + 1)) * zoom, clientY: box.top + (head + row * (r + 1)) * zoom });
+    show({ clientX: box.left + (room + cell * (s + 1)) * zoom, clientY: box.top + (head + row * (r + 1)) * zoom }, true);
   });
 }
 
-function drawRampLegend(root, x, y, ramp, words) {
+function drawRampLegend(root, x, y, ramp, wide) {
   const steps = 48;
-  const wide = 180;
   for (let i = 0; i < steps; i += 1) {
     append(root, "rect", { x: x + (wide * i) / steps, y, width: wide / steps + 0.6, height: 9, fill: along(ramp, i / (steps - 1)) });
   }
@@ -675,7 +689,6 @@ function drawRampLegend(root, x, y, ramp, words) {
   for (const [at, tick] of [[0, "0"], [0.5, "0.5"], [1, "1"]]) {
     text(root, tick, x + wide * at, y + 19, { "text-anchor": at === 0 ? "start" : at === 1 ? "end" : "middle", class: "soft-text", "font-size": "11px" });
   }
-  text(root, words, x + wide + 14, y + 5, { class: "soft-text" });
 }
 
 function drawTree() {
@@ -691,6 +704,7 @@ function drawTree() {
   const x = scale(0, top || 1, width - room - 8, 12);
   const seat = new Map(leaves.map((task, i) => [task, row * (i + 0.5)]));
   const nodes = tasks.map((task) => ({ y: seat.get(task), height: 0, below: [task] }));
+  const joints = [];
   const root = picture(plot, width, height, `Similarity tree of ${tasks.length} tasks: ${leaves.map(title).join(", ")}.`);
   const ticks = niceTicks(0, top || 1, 5).filter((t) => t <= top);
   for (const tick of ticks) {
@@ -707,9 +721,15 @@ function drawTree() {
       fill: "none", "stroke-width": 1.8, "stroke-linejoin": "round",
       stroke: groups.size === 1 ? groupColour(below[0], colours) : "var(--soft)",
     });
-    const reach = append(root, "path", { d: path.getAttribute("d"), fill: "none", stroke: "transparent", "stroke-width": 9, "pointer-events": "stroke" });
-    tipOn(reach, () => tipLines(`Joined at ${number(at)}`, [[below.map(title).join(", "), ""]]));
+    const reach = append(root, "path", { d: path.getAttribute("d"), class: "reach" });
+    tipOn(reach, `Joined at ${number(at)}`, [[below.map(title).join(", "), ""]]);
     nodes.push({ y: (a.y + b.y) / 2, height: at, below });
+    joints.push([(a.y + b.y) / 2, reach]);
+  }
+  if (joints.length) {
+    root.setAttribute("role", "group");
+    const fromTop = joints.sort((a, b) => a[0] - b[0]).map(([, joint]) => joint);
+    walkByKeys(root, fromTop[0], fromTop, upAndDown(fromTop));
   }
   for (const task of leaves) {
     mark(root, task, width - room + 2, seat.get(task), colours, 5);
@@ -757,6 +777,7 @@ function drawTable() {
       rows.push({ budget: taxonomy.budget, order: taxonomy.order, target, sources, used: from.length, affinity, gain, quality });
     }
   }
+  element("choice-table").classList.toggle("of-one", budget !== "" && order !== "");
   sortRows(rows);
   const body = document.querySelector("#choice-table tbody");
   body.replaceChildren(...rows.slice(0, MOST_ROWS).map(tableRow));
@@ -847,6 +868,18 @@ function label(parent, task, x, y, room, anchor) {
   return text(parent, clipped(title(task), room), x, y, { "text-anchor": anchor });
 }
 
+/* A name that may take a second line. */
+function foldedLabel(parent, task, x, y, room, anchor) {
+  const lines = wrapped(title(task), room);
+  const made = text(parent, "", x, y, { "text-anchor": anchor });
+  if (lines.length === 1) {
+    made.textContent = lines[0];
+    return;
+  }
+  made.removeAttribute("dy");
+  for (const [i, words] of lines.entries()) append(made, "tspan", { x, y: y + (i ? 11 : -3) }).textContent = words;
+}
+
 function mark(parent, task, x, y, colours, size) {
   const { group } = data.tasks[task];
   return shape(parent, data.groups[group].mark, x, y, size, colours.groups[group]);
@@ -895,6 +928,21 @@ function textWidth(words) {
 
 function widest(tasks, most) {
   return Math.min(most, Math.max(20, ...tasks.map((task) => textWidth(title(task)))));
+}
+
+/* The longest line that the names need when they may take two. */
+function widestLine(tasks, most) {
+  const lines = tasks.flatMap((task) => wrapped(title(task), most));
+  return Math.max(20, ...lines.map(textWidth));
+}
+
+/* One line if it fits, else two, broken at a space; what is too long even so is clipped. */
+function wrapped(words, room) {
+  const parts = words.split(" ");
+  if (parts.length === 1 || textWidth(words) <= room + 1) return [clipped(words, room)];
+  let end = parts.length - 1;
+  while (end > 1 && textWidth(parts.slice(0, end).join(" ")) > room) end -= 1;
+  return [parts.slice(0, end), parts.slice(end)].map((line) => clipped(line.join(" "), room));
 }
 
 function clipped(words, room) {
@@ -953,7 +1001,7 @@ function number(value, digits = 3) {
 }
 
 function short(value) {
-  const words = value.toFixed(2);
+  const words = number(value);
   return words.startsWith("0") ? words.slice(1) : "1";
 }
 
@@ -985,6 +1033,37 @@ function shades(tasks, colours) {
   return shade;
 }
 
+/* ---------------------------------------------------------------- keyboard */
+
+/* One part of a picture takes the Tab key, the arrow keys move on: next(key, part) says where to. */
+function walkByKeys(root, start, parts, next) {
+  let at = start;
+  for (const part of parts) {
+    part.setAttribute("tabindex", part === start ? "0" : "-1");
+    part.addEventListener("focus", () => {
+      at.setAttribute("tabindex", "-1");
+      at = part;
+      at.setAttribute("tabindex", "0");
+    });
+  }
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      followNothing(root);
+      hideTip();
+    }
+    if (!["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) return;
+    event.preventDefault();
+    next(event.key, at)?.focus();
+  });
+}
+
+function upAndDown(column) {
+  return (pressed, part) => {
+    const row = column.indexOf(part);
+    return { ArrowUp: column[row - 1], ArrowDown: column[row + 1], Home: column[0], End: column.at(-1) }[pressed];
+  };
+}
+
 /* ---------------------------------------------------------------- tooltip, resizing, print */
 
 function tipLines(heading, lines) {
@@ -999,10 +1078,19 @@ function tipLines(heading, lines) {
   return box;
 }
 
-function tipOn(node, lines) {
-  node.addEventListener("pointerenter", (event) => showTip(event, lines()));
+/* What a part of a picture has to say, to whoever points at it or comes to it by keyboard. */
+function tipOn(node, heading, lines) {
+  node.setAttribute("role", "img");
+  node.setAttribute("aria-label", [heading, ...lines.map((line) => line.filter(Boolean).join(" "))].join("; "));
+  const say = () => tipLines(heading, lines);
+  node.addEventListener("pointerenter", (event) => showTip(event, say()));
   node.addEventListener("pointermove", (event) => moveTip(event));
   node.addEventListener("pointerleave", hideTip);
+  node.addEventListener("focus", () => {
+    const box = node.getBoundingClientRect();
+    showTip({ clientX: box.left + Math.min(box.width / 2, 120), clientY: box.bottom }, say());
+  });
+  node.addEventListener("blur", hideTip);
 }
 
 function showTip(event, content) {
@@ -1023,6 +1111,40 @@ function moveTip(event) {
 
 function hideTip() {
   element("tip").hidden = true;
+}
+
+/* What is wider than the page scrolls sideways: its edge fades on the side where more is, a line above
+   says so, and the keyboard can get there. */
+function startScrollHints() {
+  for (const box of document.querySelectorAll(".scroll, .plot")) {
+    const hint = html("p", "Scroll sideways to see all of it");
+    hint.className = "scroll-hint";
+    hint.hidden = true;
+    box.before(hint);
+    box.addEventListener("scroll", () => showScrollHint(box), { passive: true });
+    new ResizeObserver(() => showScrollHint(box)).observe(box);
+  }
+  showScrollHints();
+}
+
+function showScrollHints() {
+  for (const box of document.querySelectorAll(".scroll, .plot")) showScrollHint(box);
+}
+
+function showScrollHint(box) {
+  const more = box.scrollWidth - box.clientWidth;
+  const hint = box.previousElementSibling;
+  const scrolls = more > 2;
+  if (hint?.className === "scroll-hint") hint.hidden = !scrolls;
+  box.classList.toggle("more-left", scrolls && box.scrollLeft > 2);
+  box.classList.toggle("more-right", scrolls && box.scrollLeft < more - 2);
+  if (!scrolls) {
+    for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+    return;
+  }
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", `${box.closest("section").querySelector("h2").textContent}, scrolls sideways`);
 }
 
 function redrawOnResize() {
