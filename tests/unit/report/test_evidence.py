@@ -1,16 +1,20 @@
 """Error bars, sanity, significance, coverage: on the page when the study holds them, and right."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from datetime import date
+from html import unescape
 from pathlib import Path
 from statistics import mean
 
 import duckdb
+import numpy as np
 import pytest
 import yaml
 from new_warehouse import new_warehouse
 from rooms import leave_rooms
+from trial_results import Artifacts, small_study, trials_of
 
 from taskonomy_catalogue.study import parse_study
 from taskonomy_warehouse.bootstrap import bootstrap
@@ -69,6 +73,7 @@ def test_a_trained_study_has_every_section_and_each_says_how_to_read_it(rooms: C
         part = page[page.index(f'<section id="{section}"') :]
         assert "Read " in part[: part.index("<table")], section
         assert f'<a href="#{section}">' in page
+    assert commands(page) == []  # solved again: nothing left to count
 
 
 def test_the_papers_set_shows_what_it_can(paper_contents: Contents) -> None:
@@ -173,3 +178,122 @@ def test_nothing_solved_or_resampled_has_no_error_bars(
     assert read_evidence(rooms, "places", "default", None).error_bars is None
     with reading(paper_warehouse) as connection:
         assert read_evidence(connection, "paper", "default", None).error_bars is None
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """A study of two seeds a transfer, solved with affinity itself, resampled, not solved again."""
+    folder = tmp_path_factory.mktemp("seeds")
+    study = small_study(training={"transfer": {"seeds": [0, 1]}})
+    Artifacts(folder).leave_all(study)
+    with writing(new_warehouse(folder / "warehouse.duckdb")) as connection:
+        load(connection, study, find_in_artifacts(connection, str(folder)), origin="rooms.yaml")
+        settings = Settings(affinity_exponent=1.0)
+        problem = read_problem(connection, "rooms", settings)
+        solved = solve_taxonomies(problem, [1.0], ["2"], solver="highs")
+        write_taxonomies(connection, "rooms", settings.scenario, settings, solved)
+        bootstrap(connection, "rooms", replicates=20, seed=4)
+        yield connection
+
+
+def test_error_bars_of_several_seeds_are_those_of_their_mean(seeds: Connection) -> None:
+    scenario = Settings(affinity_exponent=1.0).scenario
+    (taxonomy,) = read_taxonomies(seeds, "rooms", scenario)
+    bars = read_evidence(seeds, "rooms", scenario, taxonomy).error_bars
+    assert bars is not None
+    chosen = {choice.target: choice for choice in taxonomy.choices}
+    served = [row for row in bars.served if not row.own_network]
+    assert served
+    for row in served:
+        of_seeds = seeds.execute(
+            "SELECT r.affinity, r.gain, r.quality FROM replicate AS r "
+            "JOIN transfer AS t USING (study, transfer_id) "
+            "WHERE t.kind = 'transfer' AND r.target = ? AND t.sources = ?",
+            [row.target, list(row.sources)],
+        ).fetchall()
+        assert len(of_seeds) == 2
+        for k, figure in enumerate(("affinity", "gain", "quality")):
+            interval = getattr(row, figure)
+            means = np.mean([lists[k] for lists in of_seeds], axis=0)
+            assert interval.value == getattr(chosen[row.target], figure)
+            ends = np.quantile(means, [0.025, 0.975])
+            assert (interval.low, interval.high) == pytest.approx(tuple(ends))
+
+
+def page_of(connection: Connection, scenario: str) -> str:
+    contents = read_contents(
+        connection, "rooms", scenario, seed=0, draws=20, progress=lambda _: None
+    )
+    return render_page(contents, date(2026, 11, 22))
+
+
+def commands(page: str) -> list[list[str]]:
+    found = re.findall(r"<code>(taskonomyctl bootstrap .*?)</code>", page)
+    return [shlex.split(unescape(command)) for command in found]
+
+
+def test_a_page_without_stability_says_why_and_what_counts_it(seeds: Connection) -> None:
+    settings = Settings(affinity_exponent=1.0)
+    scenario = settings.scenario
+    asked = ["--budgets", "1", "--orders", "2", "--scenario", scenario]
+    again = ["taskonomyctl", "bootstrap", "--study", "rooms", "--replicates", "20", "--seed", "4"]
+    page = page_of(seeds, scenario)
+    assert "no taxonomy was solved anew on the replicates" in page
+    assert commands(page) == [[*again, *asked]]
+    seeds.begin()
+    seeds.execute(
+        "INSERT INTO source_stability VALUES ('rooms', 'default', 3, '4', 'normals', 1, 2), "
+        "('rooms', 'default', 2, '4', 'normals', 1, 2)"
+    )
+    page = page_of(seeds, scenario)
+    seeds.rollback()
+    assert "those of order ≤ 4 at budget 2, 3 (settings “default”)" in page
+    assert commands(page) == [[*again, *asked]]
+    seeds.begin()
+    seeds.execute("DELETE FROM bootstrap")
+    seeds.execute("DELETE FROM replicate")
+    page = page_of(seeds, scenario)
+    seeds.rollback()
+    assert sections(page)[0] == "error-bars"
+    assert "not resampled since the last network was loaded" in page
+    assert '<a href="#error-bars">' in page
+    assert commands(page) == [["taskonomyctl", "bootstrap", "--study", "rooms", *asked]]
+
+
+def test_missing_baselines_and_seeds_are_told(tmp_path: Path) -> None:
+    """A target without a network from scratch, one without its own, one cell without a seed."""
+    study = small_study(training={"transfer": {"seeds": [0, 1]}})
+    artifacts = Artifacts(tmp_path)
+    for trial in trials_of(study):
+        lacks_scratch = (trial.kind, trial.target.id) == ("scratch", "normals")
+        lacks_own = (trial.kind, trial.target.id) == ("task-specific", "reshading")
+        if not (lacks_scratch or lacks_own):
+            artifacts.leave(trial)
+    gone = next(t for t in trials_of(study) if t.kind == "transfer" and t.target.id == "curvature")
+    artifacts.remove(gone)
+    with writing(new_warehouse(tmp_path / "warehouse.duckdb")) as connection:
+        load(connection, study, find_in_artifacts(connection, str(tmp_path)), origin="rooms.yaml")
+        solved = solve_taxonomies(
+            read_problem(connection, "rooms", Settings()), [2.0], ["1"], solver="highs"
+        )
+        write_taxonomies(connection, "rooms", "default", Settings(), solved)
+        coverage = read_evidence(connection, "rooms", "default", None).coverage
+        page = page_of(connection, "default")
+        ((gains, qualities),) = connection.execute(
+            "SELECT count(*) FILTER (target = 'normals' AND gain IS NULL), "
+            "count(*) FILTER (target = 'reshading' AND quality IS NULL) "
+            "FROM measured_transfer WHERE kind = 'transfer'"
+        ).fetchall()
+    assert (coverage.cells, coverage.measured, coverage.holes) == (12, 12, ())
+    assert (coverage.few_seeds, coverage.seeds_asked) == (1, 2)
+    assert {(b.target, b.kind, b.transfers, b.taxonomies) for b in coverage.baselines} == {
+        ("normals", "scratch", gains, 0),
+        ("reshading", "task-specific", qualities, 1),
+    }
+    assert gains == qualities == 14  # seven transfers of two seeds
+    words = " ".join(page[page.index('<section id="coverage"') :].split())
+    assert (
+        "<b>Surface normals</b>: it has no network trained from scratch, so none of its 14" in words
+    )
+    assert "1 of the 12 with an affinity have it from fewer seeds than the 2" in words
+    assert "nothing was left out" not in words

@@ -4,7 +4,7 @@ Error bars and sign tests need losses, so published measurements have none; sani
 guess or random features; agreement with other studies needs others in the warehouse.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -13,43 +13,10 @@ from taskonomy_catalogue.errors import NotFound
 from taskonomy_catalogue.tasks import GROUP_TITLES, Group
 from taskonomy_warehouse.generalization import Agreement, generalization
 from taskonomy_warehouse.novel_task import Mean, Service, means, novel_task
+from taskonomy_warehouse.report.coverage import Coverage, read_coverage
+from taskonomy_warehouse.report.error_bars import ErrorBars, command_to_resample, read_error_bars
 from taskonomy_warehouse.selection.results import SolvedTaxonomy
 from taskonomy_warehouse.warehouse import studies
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A figure and its 95 % interval over bootstrap replicates."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedTarget:
-    """What serves a target in the headline taxonomy, with error bars."""
-
-    target: str
-    sources: tuple[str, ...]
-    own_network: bool
-    affinity: Interval | None
-    gain: Interval | None
-    quality: Interval | None
-    chosen: float | None
-    """Share of replicates whose own best taxonomy chooses the same; None: never solved on them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorBars:
-    """The bootstrap over held-out images."""
-
-    replicates: int
-    seed: int
-    images: int
-    served: tuple[ServedTarget, ...]
-    sources: tuple[tuple[str, float, bool], ...]
-    """Source, share of replicates that supervise it, whether the headline taxonomy does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,22 +41,6 @@ class Signs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hole:
-    """A first-order transfer that was not measured, and what that blocks (view blocked)."""
-
-    target: str
-    source: str
-    lacks_encoder: bool
-    """Whether the source's own network is missing too."""
-    ranked: int
-    """Transfers to the target that were ranked without it."""
-    taxonomies: int
-    """Solved taxonomies that serve the target without the choice of it."""
-    transfers: tuple[tuple[str, ...], ...]
-    """Higher-order transfers that cannot be chosen before it is known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GroupEffect:
     """How much more gain a group's targets have from sources of their own group than of another."""
 
@@ -104,19 +55,13 @@ class GroupEffect:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """Which first-order transfers the roles call for are measured."""
-
-    cells: int
-    measured: int
-    holes: tuple[Hole, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All of it; a part that the study cannot have is None or empty."""
 
     error_bars: ErrorBars | None
+    resample: str | None
+    """The command that computes them, and counts the headline taxonomy's choices; None where the
+    study holds no losses to resample."""
     sanity: tuple[Sane, ...]
     significance: tuple[Signs, ...]
     groups: tuple[GroupEffect, ...]
@@ -144,91 +89,16 @@ def read_evidence(
     """
     novel = _novel(connection, study)
     return Evidence(
-        error_bars=_error_bars(connection, study, scenario, headline),
+        error_bars=read_error_bars(connection, study, scenario, headline),
+        resample=command_to_resample(connection, study, scenario, headline),
         sanity=_sanity(connection, study),
         significance=_significance(connection, study),
         groups=_groups(connection, study),
-        coverage=_coverage(connection, study),
+        coverage=read_coverage(connection, study),
         novel=novel,
         novel_means=tuple(means(novel)),
         elsewhere=tuple(_elsewhere(connection, study)),
     )
-
-
-def _error_bars(
-    connection: duckdb.DuckDBPyConnection,
-    study: str,
-    scenario: str,
-    headline: SolvedTaxonomy | None,
-) -> ErrorBars | None:
-    row = connection.execute(
-        "SELECT replicates, seed, images FROM bootstrap WHERE study = ?", [study]
-    ).fetchone()
-    if row is None or headline is None:
-        return None
-    replicates, seed, images = row
-    key = [study, scenario, headline.budget, headline.max_order]
-    return ErrorBars(
-        replicates=replicates,
-        seed=seed,
-        images=images,
-        served=tuple(_served(connection, key)),
-        sources=_stable_sources(connection, key, headline.sources),
-    )
-
-
-def _served(connection: duckdb.DuckDBPyConnection, key: Sequence[object]) -> Iterator[ServedTarget]:
-    rows = connection.execute(
-        """
-        SELECT
-            e.target, t.sources, t.kind = 'task-specific',
-            ci.affinity, affinity_low, affinity_high,
-            ci.gain, gain_low, gain_high,
-            ci.quality, quality_low, quality_high,
-            CASE WHEN EXISTS (FROM edge_stability AS any_edge
-                WHERE (any_edge.study, any_edge.scenario, any_edge.budget, any_edge.max_order)
-                    = (e.study, e.scenario, e.budget, e.max_order))
-                THEN coalesce(s.chosen / s.replicates, 0) END
-        FROM taxonomy_edge AS e
-        JOIN transfer AS t ON (t.study, t.transfer_id) = (e.study, e.transfer_id)
-        JOIN affinity_ci AS ci ON (ci.study, ci.transfer_id) = (e.study, e.transfer_id)
-        LEFT JOIN edge_stability AS s
-            ON (s.study, s.scenario, s.budget, s.max_order, s.target, s.transfer_id)
-             = (e.study, e.scenario, e.budget, e.max_order, e.target, e.transfer_id)
-        JOIN task ON (task.study, task.task) = (e.study, e.target)
-        WHERE (e.study, e.scenario, e.budget, e.max_order) = (?, ?, ?, ?)
-        ORDER BY task.position
-        """,
-        list(key),
-    ).fetchall()
-    for target, sources, own, *figures, chosen in rows:
-        yield ServedTarget(
-            target=target,
-            sources=tuple(sources),
-            own_network=own,
-            affinity=_interval(*figures[:3]),
-            gain=_interval(*figures[3:6]),
-            quality=_interval(*figures[6:9]),
-            chosen=chosen,
-        )
-
-
-def _interval(value: float | None, low: float | None, high: float | None) -> Interval | None:
-    if value is None or low is None or high is None:
-        return None
-    return Interval(value=value, low=low, high=high)
-
-
-def _stable_sources(
-    connection: duckdb.DuckDBPyConnection, key: Sequence[object], supervised: Sequence[str]
-) -> tuple[tuple[str, float, bool], ...]:
-    rows = connection.execute(
-        "SELECT source, chosen / replicates FROM source_stability "
-        "WHERE (study, scenario, budget, max_order) = (?, ?, ?, ?) ORDER BY chosen DESC, source",
-        list(key),
-    ).fetchall()
-    never = [(source, 0.0) for source in supervised if source not in dict(rows)] if rows else []
-    return tuple((source, share, source in supervised) for source, share in [*rows, *never])
 
 
 def _sanity(connection: duckdb.DuckDBPyConnection, study: str) -> tuple[Sane, ...]:
@@ -278,31 +148,6 @@ def _groups(connection: duckdb.DuckDBPyConnection, study: str) -> tuple[GroupEff
     ]
     place = {group: k for k, group in enumerate(GROUP_TITLES)}
     return tuple(sorted(found, key=lambda e: (place[e.targets], place[e.rather_than])))
-
-
-def _coverage(connection: duckdb.DuckDBPyConnection, study: str) -> Coverage:
-    row = connection.execute("SELECT count(*) FROM coverage WHERE study = ?", [study]).fetchone()
-    holes = connection.execute(
-        "SELECT target, source, lacks_encoder, ranked, taxonomies, transfers FROM blocked "
-        "WHERE study = ? ORDER BY target, source",
-        [study],
-    ).fetchall()
-    cells = int(row[0]) if row else 0
-    return Coverage(
-        cells=cells,
-        measured=cells - len(holes),
-        holes=tuple(
-            Hole(
-                target=target,
-                source=source,
-                lacks_encoder=lacks_encoder,
-                ranked=ranked,
-                taxonomies=taxonomies,
-                transfers=tuple(map(tuple, transfers)),
-            )
-            for target, source, lacks_encoder, ranked, taxonomies, transfers in holes
-        ),
-    )
 
 
 def _novel(connection: duckdb.DuckDBPyConnection, study: str) -> tuple[Service, ...]:
