@@ -35,8 +35,9 @@ import torch  # noqa: TID251 - it measures training
 from taskonomy_catalogue.launch import Launch, trials_text
 from taskonomy_catalogue.records import LOSSES_FILE
 from taskonomy_catalogue.study import Study, parse_study
+from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_catalogue.tasks import paper_dictionary
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs.lessons import REPRESENTATIONS
 
 TARGET = "depth"

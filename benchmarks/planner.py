@@ -15,8 +15,9 @@ import time
 import tracemalloc
 
 from taskonomy_catalogue.study import Study, parse_study
+from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_catalogue.tasks import paper_dictionary
-from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_operator.plan import Plan
 
 SLOTS = 8

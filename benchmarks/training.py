@@ -22,7 +22,8 @@ import torch  # noqa: TID251 - it measures training
 
 from taskonomy_catalogue.launch import Launch
 from taskonomy_catalogue.study import parse_study
-from taskonomy_catalogue.trials import Trial, task_specific_trials
+from taskonomy_catalogue.study_trials import task_specific_trials
+from taskonomy_catalogue.trials import Trial
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.distributed import Gang
 from taskonomy_jobs.folders import TrialFolder

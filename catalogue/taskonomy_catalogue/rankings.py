@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import Digest, Ranking, Trial, digest, transfer_trials
+from taskonomy_catalogue.study_trials import Ranking, transfer_trials
+from taskonomy_catalogue.trials import Digest, Trial, digest
 
 
 class RankedTarget(BaseModel):

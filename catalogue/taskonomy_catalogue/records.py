@@ -32,15 +32,8 @@ from pydantic import (
 from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.study_parts import Name
-from taskonomy_catalogue.trials import (
-    AskedTrials,
-    Content,
-    Digest,
-    Trial,
-    TrialData,
-    TrialTask,
-    canonical_json,
-)
+from taskonomy_catalogue.study_trials import AskedTrials
+from taskonomy_catalogue.trials import Content, Digest, Trial, TrialData, TrialTask, canonical_json
 
 TRIAL_FILE = "trial.json"
 LOSSES_FILE = "losses.parquet"

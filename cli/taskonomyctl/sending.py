@@ -9,7 +9,7 @@ import click
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.launch import local_path
 from taskonomy_catalogue.study import Study, parse_study
-from taskonomy_catalogue.trials import count_trials
+from taskonomy_catalogue.study_trials import count_trials
 from taskonomy_operator.asked import PlanStage
 from taskonomyctl.cluster_runs import looks, where
 from taskonomyctl.output import say

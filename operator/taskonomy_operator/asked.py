@@ -7,14 +7,8 @@ from typing import Literal, get_args
 
 from taskonomy_catalogue.records import BestGuess, best_guesses
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import (
-    Trial,
-    digest,
-    scratch_trials,
-    task_specific_trials,
-    transfer_trials,
-    upstream,
-)
+from taskonomy_catalogue.study_trials import scratch_trials, task_specific_trials, transfer_trials
+from taskonomy_catalogue.trials import Trial, digest, upstream
 
 Measured = Trial | BestGuess
 """What leaves losses behind."""

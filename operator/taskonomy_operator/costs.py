@@ -8,7 +8,7 @@ from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.records import RESULT_FILE, parse_result
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.study_parts import TrainingStage
-from taskonomy_catalogue.trials import count_trials
+from taskonomy_catalogue.study_trials import count_trials
 from taskonomy_operator.observe import Known
 
 TRAINING: tuple[TrainingStage, ...] = get_args(TrainingStage)

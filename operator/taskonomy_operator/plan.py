@@ -16,7 +16,8 @@ from heapq import heappop, heappush, nsmallest
 from itertools import chain, islice
 
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import Ranking, digest, transfer_trials, upstream
+from taskonomy_catalogue.study_trials import Ranking, transfer_trials
+from taskonomy_catalogue.trials import digest, upstream
 from taskonomy_operator.asked import (
     Measured,
     PlanStage,

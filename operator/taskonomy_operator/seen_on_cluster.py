@@ -15,7 +15,8 @@ from taskonomy_catalogue.errors import InputRefused, NotFound, TaskonomyError, d
 from taskonomy_catalogue.launch import Failed, Finished, parse_event, parse_trials
 from taskonomy_catalogue.rankings import FirstOrder, parse_ranking
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import Ranking, digest
+from taskonomy_catalogue.study_trials import Ranking
+from taskonomy_catalogue.trials import digest
 from taskonomy_operator.asked import Measured
 from taskonomy_operator.cluster import ApiError, Cluster, Refused
 from taskonomy_operator.constants import (

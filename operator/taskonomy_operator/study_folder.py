@@ -25,7 +25,7 @@ from taskonomy_catalogue.launch import STUDIES_FOLDER, submitted_study
 from taskonomy_catalogue.rankings import FirstOrder, RankingFile, parse_ranking
 from taskonomy_catalogue.records import RESULT_FILE, write_whole
 from taskonomy_catalogue.study import Study, parse_study
-from taskonomy_catalogue.trials import Ranking
+from taskonomy_catalogue.study_trials import Ranking
 from taskonomy_operator.asked import PlanStage
 
 

@@ -16,7 +16,8 @@ from study_cases import document
 
 from taskonomy_catalogue.rankings import FirstOrder, RankedTarget, RankingFile
 from taskonomy_catalogue.study import Study, parse_study
-from taskonomy_catalogue.trials import digest, transfer_trials
+from taskonomy_catalogue.study_trials import transfer_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_operator import constants
 from taskonomy_operator.asked import asked_trials
 from taskonomy_operator.cluster import connect

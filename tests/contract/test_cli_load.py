@@ -11,7 +11,8 @@ import pytest
 import yaml
 from trial_results import Artifacts, small_study, study_document, trials_of
 
-from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import digest
 
 Run = Callable[..., Any]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from trial_results import result_of, small_study
 
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs.tracking import Panel, TrialRun
 from taskonomy_jobs.tracking.tracker import MlflowTracker
 

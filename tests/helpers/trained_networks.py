@@ -8,7 +8,8 @@ import torch  # noqa: TID251 - what the trainer leaves is torch's
 
 from taskonomy_catalogue.records import write_trial
 from taskonomy_catalogue.study import Study, parse_study
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs.checkpoint import Weights, write_weights
 from taskonomy_jobs.data.examples import Statistics
 from taskonomy_jobs.folders import WEIGHTS_FILE

@@ -26,7 +26,8 @@ from taskonomy_catalogue.records import (
     write_trial,
 )
 from taskonomy_catalogue.study import Study, parse_study
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 
 STARTED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 THREE = ("normals", "reshading", "curvature")

@@ -15,7 +15,8 @@ from small_world import World
 from taskonomy_catalogue.launch import trials_text
 from taskonomy_catalogue.records import BestGuess, Result, parse_result
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs import packing, stacking
 from taskonomy_jobs.job import Stopped
 from taskonomy_jobs.settings import Settings

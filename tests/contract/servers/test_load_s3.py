@@ -8,7 +8,8 @@ import pytest
 from trial_results import Artifacts, small_study
 from warehouse_content import content
 
-from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_warehouse.files import get_ready, upload, write_file
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load

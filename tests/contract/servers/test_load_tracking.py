@@ -10,7 +10,8 @@ from trial_results import Artifacts, small_study
 
 from taskonomy_catalogue.records import DIGEST_KEY, FOLDER_TAG, STUDY_TAG, BestGuess
 from taskonomy_catalogue.study_parts import MAX_NAME
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_warehouse.load import tracking as module
 from taskonomy_warehouse.load.loading import load
 from taskonomy_warehouse.load.tracking import (

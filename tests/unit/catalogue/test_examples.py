@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from taskonomy_catalogue.study import Study, dictionary_beside, parse_study
-from taskonomy_catalogue.trials import count_trials
+from taskonomy_catalogue.study_trials import count_trials
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

@@ -26,7 +26,7 @@ from taskonomy_catalogue.launch import (
 )
 from taskonomy_catalogue.records import best_guesses
 from taskonomy_catalogue.study import parse_study
-from taskonomy_catalogue.trials import enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
 
 STUDY = parse_study(
     {

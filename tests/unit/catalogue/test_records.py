@@ -24,7 +24,8 @@ from taskonomy_catalogue.records import (
     write_trial,
 )
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import Trial, canonical_json, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, canonical_json, digest
 
 STUDY = small_study()
 TRIAL = next(enumerate_trials(STUDY))

@@ -20,16 +20,18 @@ from pydantic import ValidationError
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.study_parts import Transfers
-from taskonomy_catalogue.trials import (
-    Trial,
-    canonical_json,
+from taskonomy_catalogue.study_trials import (
     count_trials,
-    digest,
     enumerate_trials,
     higher_order_candidates,
     scratch_trials,
     task_specific_trials,
     transfer_trials,
+)
+from taskonomy_catalogue.trials import (
+    Trial,
+    canonical_json,
+    digest,
     untrained_encoder_digest,
     upstream,
 )

@@ -8,7 +8,7 @@ from small_server import SmallServer
 from trial_results import small_study
 
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_operator.asked import Measured, asked_trials, stage_of
 
 FIRST = {"orders": [1]}

@@ -16,7 +16,8 @@ from trial_results import small_study
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.records import RESULT_FILE
-from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_operator import retries
 from taskonomy_operator.journal import Starting, append, read
 from taskonomy_operator.local import cancel

@@ -6,7 +6,8 @@ import pytest
 from study_cases import document
 
 from taskonomy_catalogue.study import Study, parse_study
-from taskonomy_catalogue.trials import digest, transfer_trials
+from taskonomy_catalogue.study_trials import transfer_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_operator.asked import asked_trials, stage_of
 from taskonomy_operator.numbering import Numbering
 

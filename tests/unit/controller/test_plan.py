@@ -11,8 +11,9 @@ from trial_results import small_study
 
 from taskonomy_catalogue.launch import Exit
 from taskonomy_catalogue.study import Study, parse_study
+from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_catalogue.tasks import paper_dictionary
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials, upstream
+from taskonomy_catalogue.trials import Trial, digest, upstream
 from taskonomy_operator.packing import DEFAULT_PACK
 from taskonomy_operator.plan import Plan
 from taskonomy_operator.plan_parts import Job, Node

@@ -9,7 +9,8 @@ from small_server import JOBS, SMALL, TOTAL, SmallServer, run
 from study_cases import document
 
 from taskonomy_catalogue.study import parse_study
-from taskonomy_catalogue.trials import digest, task_specific_trials
+from taskonomy_catalogue.study_trials import task_specific_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_operator import constants
 from taskonomy_operator.cluster import Away, Refused
 from taskonomy_operator.reconcile import UNSEEN_WAIT

@@ -10,7 +10,8 @@ from trial_results import Artifacts, losses_of, small_study, study_document
 
 from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.rankings import FirstOrder, parse_ranking
-from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_warehouse.ranking import main, update_ranking
 
 PAPER: dict[str, Any] = {"transfers": {"orders": [1, 2], "candidates": "paper"}}

@@ -14,7 +14,7 @@ import duckdb
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import count_trials
+from taskonomy_catalogue.study_trials import count_trials
 from taskonomy_warehouse.load.candidates import Candidate, sift
 from taskonomy_warehouse.load.find import Findings
 from taskonomy_warehouse.load.heldout import JURY, check_images, settle, settled

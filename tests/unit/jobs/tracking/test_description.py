@@ -4,7 +4,8 @@ import pytest
 from trial_results import result_of, small_study
 
 from taskonomy_catalogue.records import best_guesses
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs.tracking.description import curve, describe, ends, params
 
 TRIALS = list(enumerate_trials(small_study()))

@@ -11,7 +11,8 @@ import pytest
 from trial_results import result_of, small_study
 
 from taskonomy_catalogue.launch import TRACKING_BUFFER
-from taskonomy_catalogue.trials import digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import digest
 from taskonomy_jobs.tracking import open_tracker
 from taskonomy_jobs.tracking import tracker as module
 from taskonomy_jobs.tracking.description import Description

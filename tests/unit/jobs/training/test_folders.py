@@ -11,7 +11,8 @@ import pytest
 
 from taskonomy_catalogue.records import parse_trial
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import Trial, digest, task_specific_trials
+from taskonomy_catalogue.study_trials import task_specific_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs.folders import Busy, TrialFolder, write_whole
 
 

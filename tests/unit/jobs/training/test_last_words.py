@@ -9,7 +9,8 @@ from small_world import World
 from taskonomy_catalogue.last_words import VARIABLE, parse_last_words
 from taskonomy_catalogue.launch import Saved, Started, trials_text
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs.job import Job, Stopped
 from taskonomy_jobs.train import last_words, train
 

@@ -18,7 +18,8 @@ import small_world
 
 from taskonomy_catalogue.launch import Launch, trials_text
 from taskonomy_catalogue.records import RESULT_FILE
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs.sampling import Order
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ import pytest
 from trial_results import Artifacts, small_study, study_document
 from warehouse_content import content
 
-from taskonomy_catalogue.trials import enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import load
 from taskonomy_warehouse.queries import run_query

@@ -20,8 +20,9 @@ from warehouse_content import content
 from taskonomy_catalogue.errors import NotFound, SettingRefused
 from taskonomy_catalogue.records import LOSSES_FILE, RESULT_FILE, TRIAL_FILE, BestGuess
 from taskonomy_catalogue.study import Study, parse_study
+from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_catalogue.tasks import published_dictionary
-from taskonomy_catalogue.trials import Trial, digest, enumerate_trials
+from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_warehouse.load import loading
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded

@@ -13,7 +13,7 @@ from warehouse_content import content
 from taskonomy_catalogue.errors import InputRefused
 from taskonomy_catalogue.records import LOSSES_FILE
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import count_trials, enumerate_trials
+from taskonomy_catalogue.study_trials import count_trials, enumerate_trials
 from taskonomy_warehouse import kept_losses
 from taskonomy_warehouse.bootstrap import bootstrap
 from taskonomy_warehouse.load import loading

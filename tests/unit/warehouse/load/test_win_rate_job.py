@@ -15,7 +15,7 @@ from warehouse_content import content
 from taskonomy_catalogue.errors import InputRefused, NotFound, SettingRefused
 from taskonomy_catalogue.records import LOSSES_FILE
 from taskonomy_catalogue.study import Study
-from taskonomy_catalogue.trials import enumerate_trials
+from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load
 from taskonomy_warehouse.load.merge import Merged, merge_win_rates
