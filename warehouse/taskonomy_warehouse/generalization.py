@@ -37,8 +37,8 @@ class Agreement:
 
     @property
     def transfers(self) -> int:
-        """Transfers ranked in both studies."""
-        return sum(target.transfers for target in self.targets)
+        """Transfers that the mean stands on: ranked in both studies, to targets that have a ρ."""
+        return sum(target.transfers for target in self.targets if target.spearman is not None)
 
 
 def generalization(connection: duckdb.DuckDBPyConnection, study: str, other: str) -> Agreement:

@@ -53,7 +53,8 @@ def novel_task(
 
     Each target in turn is no source: it is served by the best transfer of at most so many sources
     that do not contain it. Gain is the win rate over training from scratch on the same few labels,
-    quality over the network trained with all labels. Zamir et al. 2018, figure 10.
+    quality over the network trained with all labels. Zamir et al. 2018, figure 10. The last rows,
+    which have no sources, are the means over the targets.
     """
     study = the_study(warehouse, study)
     with reading(warehouse) as connection:
@@ -63,8 +64,7 @@ def novel_task(
             connection, study, max_orders=parse_orders(orders), targets=targets
         )
     rows = [_service_row(service, dictionary, names) for service in services]
-    if output == "table":
-        rows += [_mean_row(mean) for mean in means(services)]
+    rows += [_mean_row(mean) for mean in means(services)]
     print_rows(rows, ("target", "order", "sources", "affinity", "gain", "quality"), output)
 
 
@@ -105,7 +105,9 @@ def generalization(study: str, other: str, names: Any, output: str, warehouse: P
     """Say how alike two studies rank transfers: Spearman's rank correlation of their affinities.
 
     STUDY and OTHER are two studies of the same tasks, say on two data sets. 1 is the same ranking,
-    0 none; the paper reports 0.857 on ImageNet and 0.823 on Places. The last row is the mean.
+    0 none; the paper reports 0.857 on ImageNet and 0.823 on Places. The last row is the mean over
+    targets, one of three transfers (the fewest that can be ranked) counting as much as one of
+    thirty, and the transfers that it stands on.
     """
     with reading(warehouse) as connection:
         agreement = agreement_of(connection, study, other)

@@ -14,6 +14,8 @@ from taskonomy_warehouse.published.importer import import_published, shipped_mea
 from taskonomy_warehouse.warehouse import writing
 from taskonomyctl.main import cli
 
+OUTPUTS = ("table", "json", "csv")
+
 
 def run(warehouse: Path, *arguments: str) -> Result:
     environment = {"TASKONOMY_WAREHOUSE": str(warehouse)}
@@ -50,15 +52,24 @@ def test_novel_task_as_json_names_sources_as_asked(paper_warehouse: Path) -> Non
             "json",
         )
     )
-    assert [row["order"] for row in rows] == [1, "all"]
-    assert {row["target"] for row in rows} == {"rgb2depth"}
+    assert [row["order"] for row in rows] == [1, "all", 1, "all"]
+    assert [row["target"] for row in rows] == ["rgb2depth"] * 2 + ["mean of 1"] * 2
     assert rows[0]["sources"] == ["reshade"] or len(rows[0]["sources"]) == 1  # type: ignore[arg-type]
 
 
-def test_novel_task_as_a_table_ends_with_the_means(paper_warehouse: Path) -> None:
-    result = run(paper_warehouse, "novel-task", "--orders", "4")
-    assert "mean of 22" in result.stdout.splitlines()[-2]
-    assert "0.838194" in result.stdout
+def test_novel_task_ends_with_the_means_however_it_is_printed(paper_warehouse: Path) -> None:
+    printed = {o: run(paper_warehouse, "novel-task", "--orders", "4", "-o", o) for o in OUTPUTS}
+    assert "mean of 22" in printed["table"].stdout.splitlines()[-2]
+    assert "0.838194" in printed["table"].stdout
+    of_json = records(printed["json"])
+    of_csv = list(csv.DictReader(io.StringIO(printed["csv"].stdout)))
+    for rows in (of_json, of_csv):
+        *targets, last = rows
+        assert len(targets) == 22
+        assert (last["target"], last["sources"] or None) == ("mean of 22", None)
+        for figure in ("gain", "quality"):
+            by_hand = sum(float(row[figure]) for row in targets) / 22  # type: ignore[arg-type]
+            assert float(last[figure]) == pytest.approx(by_hand)  # type: ignore[arg-type]
 
 
 def test_a_study_ranks_as_itself(paper_warehouse: Path) -> None:

@@ -69,6 +69,17 @@ def test_transfers_meet_by_target_and_sources_and_the_mean_is_over_targets(
     assert agreement.spearman == pytest.approx(np.mean([-1, rho]))
 
 
+def test_a_target_of_too_few_transfers_is_in_neither_the_mean_nor_its_count(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    add_study(connection, "x", {"t": [1, 2, 3, 4], "u": [1, 2], "same": [1, 1, 1]})
+    add_study(connection, "y", {"t": [2, 1, 3, 4], "u": [2, 1], "same": [1, 2, 3]})
+    agreement = generalization(connection, "x", "y")
+    assert [t.transfers for t in agreement.targets] == [4, 2, 3]
+    assert agreement.transfers == 4
+    assert agreement.spearman == agreement.targets[0].spearman
+
+
 def test_studies_with_nothing_in_common_cannot_be_compared(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
