@@ -67,16 +67,19 @@ class Checkpoint:
         write_whole(path, lambda temporary: torch.save(content, temporary))
 
     @classmethod
-    def parse(cls, content: bytes, origin: str) -> Self:
-        """Read a checkpoint; tensors arrive on the CPU.
+    def parse(cls, content: bytes, origin: str, digest: str) -> Self:
+        """Read a trial's checkpoint; tensors arrive on the CPU.
 
         Raises:
-            InputRefused: it is damaged or of another version; the message says what to do.
+            InputRefused: it is damaged, of another version or of another trial; the message says
+                what to do.
         """
         try:
             values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             if values.pop("version") != VERSION:
                 raise ValueError("it is of another version")
+            if values["digest"] != digest:
+                raise ValueError(f"it is of another trial, {values['digest']}")
             return cls(**values)
         except (RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.PickleError) as e:
             reason = f"is no checkpoint to go on from ({e}); remove it to train anew"

@@ -7,10 +7,11 @@ elastic gang's shares of a batch need not be equal.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import torch
 import torch.distributed as dist
@@ -52,16 +53,13 @@ class Gang:
 
     def add_up(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over all workers, in one collective per dtype."""
-        if self.world == 1 or not tensors:
-            return
-        for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
-            alike = [tensor for tensor in tensors if tensor.dtype == dtype]
-            flat = torch.cat([tensor.detach().reshape(-1) for tensor in alike])
-            with _peers():
-                dist.all_reduce(flat)
-            parts = torch.split(flat, [tensor.numel() for tensor in alike])
-            for tensor, part in zip(alike, parts, strict=True):
-                tensor.detach().copy_(part.view_as(tensor))
+        if self.world > 1:
+            _exchange(tensors, dist.all_reduce)
+
+    def take_firsts(self, tensors: Sequence[Tensor]) -> None:
+        """Replace each tensor by the first worker's, in one collective per dtype."""
+        if self.world > 1:
+            _exchange(tensors, partial(dist.broadcast, src=0))
 
     def from_first(self, content: bytes) -> bytes:
         """Return what the first worker passed; the others' content does not matter."""
@@ -121,6 +119,18 @@ def _device(local_rank: int) -> torch.device:
     device = torch.device("cuda", local_rank % torch.cuda.device_count())
     torch.cuda.set_device(device)
     return device
+
+
+def _exchange(tensors: Sequence[Tensor], collective: Callable[[Tensor], object]) -> None:
+    """Let a collective change tensors, laid end to end, one dtype after another."""
+    for dtype in sorted({tensor.dtype for tensor in tensors}, key=str):
+        alike = [tensor for tensor in tensors if tensor.dtype == dtype]
+        flat = torch.cat([tensor.detach().reshape(-1) for tensor in alike])
+        with _peers():
+            collective(flat)
+        parts = torch.split(flat, [tensor.numel() for tensor in alike])
+        for tensor, part in zip(alike, parts, strict=True):
+            tensor.detach().copy_(part.view_as(tensor))
 
 
 @contextmanager

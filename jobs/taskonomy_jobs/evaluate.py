@@ -43,16 +43,29 @@ class Evaluation(Launch):
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code, as `taskonomy_jobs.train`'s."""
     launch = Evaluation.parse(words)
-    worst = int(Exit.DONE)
-    with stop_signals() as stop:
-        job = _job(launch, stop)
-        for trial in (each for each in read_trials(launch.trials) if isinstance(each, Trial)):
-            try:
-                print(json.dumps(evaluated(trial, job)), flush=True)  # noqa: T201 - the answer
-            except TaskonomyError as error:
-                print(f"error: {error}", file=sys.stderr)  # noqa: T201
-                worst = max(worst, code_of(error))
-    return worst
+    try:
+        with stop_signals() as stop:
+            job, trials = _job(launch, stop), read_trials(launch.trials)
+            return max(
+                (_told(trial, job) for trial in trials if isinstance(trial, Trial)),
+                default=int(Exit.DONE),
+            )
+    except TaskonomyError as error:
+        return _refused(error)
+
+
+def _told(trial: Trial, job: Job) -> int:
+    """Print what a network is measured at, or why it is not; return the exit code of that."""
+    try:
+        print(json.dumps(evaluated(trial, job)), flush=True)  # noqa: T201 - the answer
+    except TaskonomyError as error:
+        return _refused(error)
+    return int(Exit.DONE)
+
+
+def _refused(error: TaskonomyError) -> int:
+    print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    return code_of(error)
 
 
 def evaluated(trial: Trial, job: Job) -> dict[str, object]:

@@ -5,18 +5,24 @@ decodes their labels once and takes their steps side by side. `OneByOne` compute
 it were alone, to the bit; `Stacked` (`stacking`) computes small networks as one, for GPUs.
 """
 
+import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from taskonomy_catalogue.trials import Content, Trial, canonical_json
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.distributed import Gang
+from taskonomy_jobs.model.layers import has_batch_norm
 from taskonomy_jobs.students import Inputs, Student, dropout_key
+
+_log = logging.getLogger(__name__)
 
 
 def packs(trials: Iterable[Trial]) -> list[list[Trial]]:
@@ -69,9 +75,11 @@ class OneByOne:
         gradients = [student.gradients() for student in students]
         self._gang.add_up([*losses, *(one for of in gradients for part in of for one in part)])
         norms = [torch.stack([torch.nn.utils.get_total_norm(p) for p in of]) for of in gradients]
-        figures = iter(torch.cat([*losses, *norms]).tolist())  # one wait for the GPU
-        each = [list(islice(figures, len(part))) for part in (*losses, *norms)]
-        examples = [] if batch is None else batch.ids.tolist()
+        figures = torch.cat([*losses, *norms]).tolist()  # one wait for the GPU
+        total = students[0].trial.optimiser.batch_size
+        examples = ids_of(self._gang, batch, offset, total, figures)
+        rest = iter(figures)
+        each = [list(islice(rest, len(part))) for part in (*losses, *norms)]
         for number, student in enumerate(students):
             student.learn(each[number], each[len(students) + number], examples)
 
@@ -94,11 +102,18 @@ class OneByOne:
                 ]
                 return torch.stack(losses).sum(0)
             except torch.OutOfMemoryError:
-                if size == 1:
+                if size == 1 or _waits_for_others(student.network):
                     raise
                 # Nothing is told to the other workers before all parts are done, so it can be
                 # done over in smaller ones.
                 self._micro_batch = (size + 1) // 2
+                if has_batch_norm(student.network):
+                    _log.warning(
+                        "the GPU is too small for %d examples at once; parts of %d are normalised "
+                        "each by itself, so the result is not quite that of whole batches",
+                        size,
+                        self._micro_batch,
+                    )
                 student.forget()
                 torch.cuda.empty_cache()
 
@@ -109,3 +124,32 @@ class OneByOne:
         draw = dropout_key(student.trial, student.step, offset + part.start)
         inputs = {source: values[part] for source, values in seen.items()}
         return student.accumulate(batch[part], inputs, total, draw)
+
+
+def _waits_for_others(network: nn.Module) -> bool:
+    """Return whether the workers of a gang must take a network's forward passes in step."""
+    return any(isinstance(module, nn.SyncBatchNorm) for module in network.modules())
+
+
+def ids_of(
+    gang: Gang, batch: Batch | None, offset: int, total: int, figures: Iterable[float]
+) -> list[int]:
+    """Return which examples a step was about, over all workers, if a figure of it is no number.
+
+    They are wanted for the message of a failure alone, so nobody is asked without one.
+
+    Args:
+        gang: the workers that share the batch; they hold the same figures.
+        batch: this worker's share; None if it has none.
+        offset: where the share begins in the whole batch.
+        total: examples in the whole batch.
+        figures: losses and norms of the step.
+    """
+    if all(map(math.isfinite, figures)):
+        return []
+    ids = torch.zeros(total, dtype=torch.int64, device=gang.device)
+    if batch is not None:
+        share = torch.from_numpy(batch.ids.view(np.int64))
+        ids[offset : offset + len(batch)] = share.to(gang.device)
+    gang.add_up([ids])
+    return [int(each) for each in ids.cpu().numpy().view(np.uint64)]

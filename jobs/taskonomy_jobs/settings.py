@@ -1,6 +1,11 @@
-"""What a job may be told by its environment: how it runs, never what comes out.
+"""What a job may be told by its environment: how it runs, not what comes out.
 
-A trial holds everything its result depends on; these are about this machine and this moment.
+A trial holds everything its result depends on; these are about this machine and this moment. To the
+bit nothing comes out differently but where sums run in another order: `micro_batch`, `stacked` and
+the number of workers agree to rounding. Networks with batch norm (every encoder but resnet-tiny,
+every decoder but tiny) are the exception: a batch in parts, by `micro_batch` or by workers on CPUs,
+is normalised part by part. Such a result is as good, and another; a job that computes so says so.
+Workers on GPUs normalise the whole batch.
 """
 
 import os
@@ -23,7 +28,7 @@ class Settings:
     """Seconds between progress events."""
     micro_batch: int = 0
     """Most examples in one forward pass; gradients of the rest are accumulated. 0: a worker's whole
-    share of the batch, halved whenever a GPU runs out of memory."""
+    share of the batch, halved whenever a GPU runs out of memory. Batch norm takes part by part."""
     decoders: int = 0
     """Threads that decode images ahead of the step; 0: one, or four for every GPU."""
     label_memory: int = 1 << 30

@@ -8,18 +8,19 @@ weights know nothing of it. Sums run in another order than alone: results agree 
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, vmap
 
 from taskonomy_jobs.adam import Adam
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.distributed import Gang
 from taskonomy_jobs.losses import training_loss
-from taskonomy_jobs.model.layers import KeyedDropout
-from taskonomy_jobs.packing import OneByOne
+from taskonomy_jobs.model.layers import KeyedDropout, has_batch_norm
+from taskonomy_jobs.packing import OneByOne, ids_of
 from taskonomy_jobs.precision import mixed_precision
 from taskonomy_jobs.students import IMAGES, Inputs, Student
 
@@ -50,7 +51,8 @@ class Stacked:
         self._gang.add_up([losses, *gradients])
         norms = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0).sqrt()
         figures = torch.stack([losses, norms], dim=1).tolist()  # one wait for the GPU
-        self._stack.learn(figures, [] if batch is None else batch.ids.tolist())
+        total = students[0].trial.optimiser.batch_size
+        self._stack.learn(figures, ids_of(self._gang, batch, offset, total, chain(*figures)))
 
 
 def _can_be_stacked(student: Student) -> bool:
@@ -59,11 +61,8 @@ def _can_be_stacked(student: Student) -> bool:
     Batch norm keeps running statistics and keyed dropout draws from a generator: neither can be
     mapped over. An adversary learns beside its own network alone.
     """
-    return student.adversary is None and not any(
-        isinstance(module, nn.modules.batchnorm._BatchNorm)
-        or (isinstance(module, KeyedDropout) and module.share > 0)
-        for module in student.network.modules()
-    )
+    drops = any(isinstance(m, KeyedDropout) and m.share > 0 for m in student.network.modules())
+    return student.adversary is None and not drops and not has_batch_norm(student.network)
 
 
 class _Stack:

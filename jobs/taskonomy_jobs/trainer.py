@@ -22,6 +22,7 @@ from taskonomy_jobs.job import Job
 from taskonomy_jobs.lessons import Lesson
 from taskonomy_jobs.model.networks import TransferNetwork
 from taskonomy_jobs.packing import OneByOne, Way
+from taskonomy_jobs.parts import check_parts
 from taskonomy_jobs.reporting import Reporter
 from taskonomy_jobs.results import leave_network, leave_result
 from taskonomy_jobs.sampling import Order, Slots, total_steps
@@ -46,6 +47,9 @@ class Trainer:
             folders: of its trials, claimed by this job.
             lesson: what they learn from.
             job: the run of the command.
+
+        Raises:
+            SettingRefused: batches are in parts too small for the networks.
         """
         optimiser = _trial(folders[0]).optimiser
         self._job, self._gang, self._lesson = job, job.gang, lesson
@@ -54,6 +58,7 @@ class Trainer:
         self._order = Order(len(lesson.train), optimiser.batch_size, _trial(folders[0]).seed)
         self._students = [_student(folder, lesson, job, self._steps) for folder in folders]
         self._way = _way(job, lesson)
+        check_parts(self._students[0].trial, self._students[0].network, job)
         self._reporter = Reporter(job, self._students)
         self._clock = _Clock(job.gang.gpus)
 
@@ -140,7 +145,8 @@ class Trainer:
             content = folder.checkpoint.read_bytes()
         content = self._gang.from_first(content)
         try:
-            return Checkpoint.parse(content, str(folder.checkpoint)) if content else None
+            place = str(folder.checkpoint)
+            return Checkpoint.parse(content, place, folder.digest) if content else None
         except InputRefused as error:
             _log.warning("%s; it is trained anew", error)
             return None
@@ -202,6 +208,8 @@ class Trainer:
 
     def _judged(self, students: Sequence[Student], *, test: bool) -> Judgement:
         feed = self._lesson.test if test else self._lesson.val
+        # Running statistics of batch norm are each worker's own; only the first one's are kept.
+        self._gang.take_firsts([each for s in students for each in s.network.buffers()])
         return judgement(
             [student.judge for student in students],
             feed,
@@ -235,8 +243,8 @@ def _student(folder: TrialFolder, lesson: Lesson, job: Job, steps: int) -> Stude
     trial = _trial(folder)
     student = Student(folder, trial, lesson.statistics, job.gang.device, steps)
     if job.gang.world > 1 and job.gang.device.type == "cuda":
-        # One worker's share of a batch has not the batch's mean. (There is none of it for CPUs;
-        # the laptop's networks normalise every example alone.)
+        # One worker's share of a batch has not the batch's mean. (There is none of it for CPUs:
+        # `check_parts` says so.)
         student.network = nn.SyncBatchNorm.convert_sync_batchnorm(student.network)  # type: ignore[no-untyped-call]
     normalisation = lesson.normalisation(trial)
     if normalisation and isinstance(student.network, TransferNetwork):

@@ -25,7 +25,7 @@ from taskonomy_jobs.data.skips import Unreadable
 from taskonomy_jobs.distributed import lone_worker
 from taskonomy_jobs.job import Job, StopSignal
 from taskonomy_jobs.settings import Settings
-from taskonomy_jobs.students import Student
+from taskonomy_jobs.students import Inputs, Student
 from taskonomy_jobs.tracking import open_tracker
 
 SIZES: dict[Part, int] = {"train": 40, "val": 10, "test": 12}
@@ -159,13 +159,31 @@ def main() -> int:
     """Train as the command does, on this world's examples.
 
     Where ``SMALL_WORLD_LOG`` names a folder, every worker writes down there which examples it
-    learnt from: a line ``{"step", "world", "ids"}`` a step.
+    learnt from: a line ``{"step", "world", "ids"}`` a step. ``SMALL_WORLD_TEST`` says how many
+    held-out images there are, ``SMALL_WORLD_POISON`` at which step, from 0, the last worker's
+    images are no numbers.
     """
-    live_in(World(Path()), setattr)
+    world = World(Path())
+    world.sizes["test"] = int(os.environ.get("SMALL_WORLD_TEST", world.sizes["test"]))
+    live_in(world, setattr)
+    if poison := os.environ.get("SMALL_WORLD_POISON"):
+        _poison(int(poison))
     log = os.environ.get("SMALL_WORLD_LOG")
     if log:
         _log_steps(Path(log) / f"{time.time_ns()}-{os.getpid()}.jsonl")
     return train.main()
+
+
+def _poison(step: int) -> None:
+    accumulate = Student.accumulate
+    is_last = int(os.environ.get("RANK", "0")) == int(os.environ.get("WORLD_SIZE", "1")) - 1
+
+    def poisoned(student: Student, batch: Batch, inputs: Inputs, *arguments: int) -> Any:
+        if is_last and student.step == step:
+            inputs = {name: seen * float("nan") for name, seen in inputs.items()}
+        return accumulate(student, batch, inputs, *arguments)
+
+    setattr(Student, "accumulate", poisoned)  # noqa: B010
 
 
 def _log_steps(path: Path) -> None:

@@ -26,6 +26,11 @@ def norm(channels: int, style: Style) -> nn.Module:
     return nn.GroupNorm(max(1, channels // _GROUP), channels)
 
 
+def has_batch_norm(network: nn.Module) -> bool:
+    """Return whether what a network makes of an example depends on the others beside it."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules())
+
+
 def convolution(channels: int, out: int, style: Style, *, stride: int = 1) -> nn.Sequential:
     """Return a 3×3 convolution, its norm and a leaky rectifier."""
     conv = nn.Conv2d(channels, out, 3, stride, padding=1, bias=False)

@@ -20,6 +20,7 @@ from taskonomy_catalogue.launch import Launch, trials_text
 from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_catalogue.trials import Trial, digest
+from taskonomy_jobs.evaluate import evaluated
 from taskonomy_jobs.sampling import Order
 
 pytestmark = pytest.mark.slow
@@ -191,6 +192,40 @@ def test_two_workers_learn_what_one_does(runs: Runs) -> None:
     for one, two in zip(losses(runs, "one", trial), losses(runs, "two", trial), strict=True):
         assert two["image_id"] == one["image_id"]
         assert two["loss"] == pytest.approx(one["loss"], rel=1e-3)
+
+
+TWO = ["--standalone", "--nproc-per-node=2"]
+
+
+def test_what_two_workers_measured_is_what_their_weights_measure(
+    runs: Runs, world: small_world.World
+) -> None:
+    """Each keeps running statistics of its own shares; 40 images are judged by both in turn."""
+    small = a_trial(target="scene-classes", steps=4)
+    model = small.model.model_copy(update={"decoder": "paper"})
+    trial = small.model_copy(update={"model": model})
+    process = runs.start([trial], "two", torchrun=TWO, SMALL_WORLD_TEST="40")
+    assert done(process) == 0
+    said = process.err  # type: ignore[attr-defined]
+    assert said.count("batch norm sees a batch of 4 in parts of 2 (2 workers on CPUs)") == 1
+    world.root, world.sizes = runs.folder / "two", world.sizes | {"test": 40}
+    again = evaluated(trial, world.job(runs.folder / "trials.jsonl"))
+    assert again["images"] == 40
+    assert again["largest_difference"] == 0
+
+
+def test_whose_loss_is_no_number_is_named_whichever_worker_has_it(runs: Runs) -> None:
+    trial = a_trial(steps=4)
+    process = runs.start([trial], "two", torchrun=TWO, SMALL_WORLD_POISON="2")
+    assert done(process) == 64
+    out = process.out  # type: ignore[attr-defined]
+    events = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    (reason,) = [event["reason"] for event in events if event["event"] == "failed"]
+    assert "the training loss is not finite at step 3" in reason
+    indices = Order(small_world.SIZES["train"], 4, seed=0).batch(2).indices
+    examples = small_world.SmallExamples(trial.target, "train", small_world.SIZES["train"])
+    named = [int(one) for one in reason.split("examples ")[1].split(". ")[0].split(", ")]
+    assert named == examples.ids[indices].tolist()
 
 
 def test_a_gang_that_shrinks_and_grows_loses_and_doubles_no_sample(runs: Runs) -> None:

@@ -1,10 +1,14 @@
 """Settings from the environment, exit codes of gangs, learning rates: tables of cases."""
 
+import contextlib
+
 import pytest
+import torch
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.trials import Optimiser
 from taskonomy_jobs.elastic import worst
+from taskonomy_jobs.precision import mixed_precision
 from taskonomy_jobs.settings import Settings
 from taskonomy_jobs.students import learning_rate
 from taskonomy_jobs.trainer import validation_interval
@@ -60,3 +64,15 @@ def test_the_learning_rate_falls_once() -> None:
 )
 def test_validations_are_spread_over_the_trial(patience: int, steps: int, interval: int) -> None:
     assert validation_interval(optimiser(patience=patience), steps) == interval
+
+
+def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As torch answers for one older than Ampere: supported, if emulation counts."""
+
+    def emulated(including_emulation: bool = True) -> bool:
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", emulated)
+    assert isinstance(mixed_precision(torch.device("cuda")), contextlib.nullcontext)

@@ -15,8 +15,8 @@ from trial_runs import anew, assert_same, events, left, of_kind, run
 from taskonomy_catalogue.records import best_guesses, parse_result
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.study_parts import Kind
-from taskonomy_catalogue.trials import digest
-from taskonomy_jobs import stacking
+from taskonomy_catalogue.trials import Trial, digest
+from taskonomy_jobs import evaluate, stacking
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.evaluate import evaluated
 from taskonomy_jobs.packing import packs
@@ -206,6 +206,49 @@ def test_parts_of_a_batch_add_up_to_the_whole(
     assert [row["loss"] for row in theirs] == pytest.approx([row["loss"] for row in ours], rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("decoder", "micro_batch", "said"),
+    [
+        ("paper", 2, "batch norm sees a batch of 4 in parts of 2 (TASKONOMY_MICRO_BATCH)"),
+        ("paper", 4, ""),
+        ("paper", 0, ""),
+        ("tiny", 2, ""),
+    ],
+)
+def test_a_batch_that_is_normalised_in_parts_is_said_so(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    caplog: pytest.LogCaptureFixture,
+    decoder: str,
+    micro_batch: int,
+    said: str,
+) -> None:
+    trial = decoded(small_study(steps=1), decoder)
+    assert run(world, tmp_path, [trial], Settings(micro_batch=micro_batch)) == 0
+    assert said in caplog.text
+    assert bool(said) == ("batch norm" in caplog.text)
+
+
+def test_a_part_that_has_no_deviation_is_refused(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trial = decoded(small_study(), "paper")
+    assert run(world, tmp_path, [trial], Settings(micro_batch=3)) == 64  # three and then one
+    (failed,) = events(capsys.readouterr().out, "failed")
+    assert "a batch of 4 in parts of 1 (TASKONOMY_MICRO_BATCH), and one" in failed["reason"]
+
+
+def decoded(study: Study, decoder: str) -> Trial:
+    """A network of classes; the paper's decoder has batch norm, and no encoder here has."""
+    (trial,) = of_kind(study, "task-specific", "scene-classes")
+    model = trial.model.model_copy(update={"decoder": decoder})
+    return trial.model_copy(update={"model": model})
+
+
 def test_a_batch_too_large_for_the_gpu_is_done_in_parts(
     world: World, tmp_path: Path, small_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +331,26 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(
     assert "trained anew" in caplog.text
 
 
+def test_a_checkpoint_of_another_trial_is_not_gone_on_from(
+    world: World,
+    tmp_path: Path,
+    small_study: Callable[..., Study],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The same network and data, so that nothing but its digest tells it is another's."""
+    (slow,) = of_kind(small_study(steps=4), "scratch", "depth")
+    (fast,) = of_kind(small_study(steps=4, learningRate=0.01), "scratch", "depth")
+    assert run(world, tmp_path, [fast]) == 0
+    alone = left(world, fast)
+    (world.root / digest(fast)).rename(tmp_path / "alone")
+    run(world, tmp_path, [slow], stop_after=2)
+    (world.root / digest(slow)).rename(world.root / digest(fast))
+    (world.root / digest(fast) / "trial.json").unlink()
+    assert run(world, tmp_path, [fast]) == 0
+    assert f"it is of another trial, {digest(slow)}" in caplog.text
+    assert_same(left(world, fast), alone)
+
+
 def test_a_best_guess_is_the_mean_label_judged(
     world: World, tmp_path: Path, small_study: Callable[..., Study]
 ) -> None:
@@ -314,6 +377,32 @@ def test_judged_again_from_its_weights_a_trial_loses_the_same(
         assert found["largest_difference"] == 0
         assert found["mean_loss"] == pytest.approx(found["recorded_mean_loss"])
         assert found["rmse"] >= found["mean_loss"]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "said"),
+    [
+        (["--trials", "nope"], {}, "nope: cannot be read: No such file or directory"),
+        (["--trials", "nope"], {"TASKONOMY_DECODERS": "two"}, "TASKONOMY_DECODERS is 'two'"),
+    ],
+)
+def test_a_judge_that_is_started_wrongly_says_so(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    environment: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    more = ["--study", "small", "--dataset", "memory", "--artifacts", str(tmp_path)]
+    assert evaluate.main([*words, *more]) == 64
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.err.startswith("error: ")
+    assert not shown.out
 
 
 def test_stacked_networks_learn_what_they_learn_one_by_one(
