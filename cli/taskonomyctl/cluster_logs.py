@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from taskonomy_catalogue.errors import NotFound
-from taskonomy_operator.cluster import ApiError, Away, Refused
+from taskonomy_operator.api_errors import ApiError, Away, Refused
 from taskonomy_operator.plan_parts import Node
 from taskonomy_operator.pod_facts import told_of as telling_pod
 from taskonomy_operator.why import Asked

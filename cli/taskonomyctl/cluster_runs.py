@@ -61,7 +61,7 @@ def _run_here(name: str | None) -> str:
 
 def look(space: "Namespace", study: "StudyObject") -> "Status":
     """Return where a study stands, with the first trials that run and how far they are."""
-    from taskonomy_operator.cluster import ApiError
+    from taskonomy_operator.api_errors import ApiError
 
     live, is_ranking = [], False
     with suppress(ApiError):  # the counts are told without
@@ -80,7 +80,7 @@ def looks(place: Place, name: str, interval: float) -> Iterator["Status"]:
         NotFound: the study was deleted.
         ApiError: the server stays away.
     """
-    from taskonomy_operator.cluster import Away
+    from taskonomy_operator.api_errors import Away
 
     space = place.open()
     away_since: float | None = None

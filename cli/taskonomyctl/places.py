@@ -21,7 +21,7 @@ from taskonomy_operator.kubeconfig import Reach, contexts, reach
 from taskonomyctl.output import say
 
 if TYPE_CHECKING:  # the Kubernetes client is loaded by commands that need it, not by all
-    from taskonomy_operator.cluster import ApiError
+    from taskonomy_operator.api_errors import ApiError
     from taskonomy_operator.seen_on_cluster import Namespace
 
 Command = Callable[..., Any]
@@ -225,7 +225,7 @@ def place_to_complete(ctx: click.Context) -> Place:
 @contextmanager
 def on_cluster(place: Place) -> Iterator[None]:
     """Turn what a server answers into one sentence for people, with an exit code."""
-    from taskonomy_operator.cluster import ApiError
+    from taskonomy_operator.api_errors import ApiError
 
     try:
         yield

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.rankings import RankingFile
 from taskonomy_operator import constants
-from taskonomy_operator.cluster import Cluster, Conflict, Object, Refused
+from taskonomy_operator.api_errors import Conflict, Refused
+from taskonomy_operator.cluster import Cluster, Object
 from taskonomy_operator.job_end import PodEnd, last_pod_end
 from taskonomy_operator.job_record import JobRecord, job_record
 from taskonomy_operator.manifests import Owner

@@ -4,8 +4,7 @@ The official client finds the server and proves who we are (kubeconfig, in-clust
 plugins); its models are left aside, as reading 3,000 Jobs through them costs seconds and megabytes.
 Requests are held to a rate, and a server that says "later" is asked again when it said.
 
-What goes wrong is told by what to do next: `Refused` will not change by asking again, `Conflict`
-wants the object read anew, `Expired` wants a list from the start, `Away` wants patience.
+What goes wrong is told in `api_errors`, by what to do next.
 """
 
 import copy
@@ -24,7 +23,8 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes import client, config  # noqa: TID251 - here alone
 
-from taskonomy_catalogue.errors import NotFound, TaskonomyError
+from taskonomy_catalogue.errors import NotFound
+from taskonomy_operator.api_errors import ApiError, Away, Conflict, NotOurTurn, Refused, error_of
 from taskonomy_operator.constants import MANAGER
 from taskonomy_operator.rate_limit import TokenBucket
 
@@ -43,34 +43,6 @@ TRIES = 6
 """Times a request is sent to a server that says "later"."""
 LONGEST_WAIT = 30.0
 """Seconds between two of them, whatever the server wishes."""
-
-
-class ApiError(TaskonomyError):
-    """The API server did not do what it was asked."""
-
-    def __init__(self, code: int, reason: str, message: str, retry_after: float = 0.0) -> None:
-        self.code, self.reason, self.retry_after = code, reason, retry_after
-        super().__init__(message)
-
-
-class Refused(ApiError):
-    """It will not: the request is wrong or not allowed (400, 401, 403, 404, 422 …)."""
-
-
-class Conflict(ApiError):
-    """Somebody else wrote first, or the object is there already (409)."""
-
-
-class NotOurTurn(Conflict):
-    """Another replica acts."""
-
-
-class Expired(ApiError):
-    """What was asked for is too old: list from the start (410)."""
-
-
-class Away(ApiError):
-    """It cannot now, or does not answer: ask again later (429, 5xx, no connection)."""
 
 
 class Cluster:
@@ -340,19 +312,6 @@ def _error(answer: urllib3.BaseHTTPResponse) -> ApiError:
     code = answer.status
     message = status.get("message") or content[:200].decode(errors="replace") or f"HTTP {code}"
     return error_of(code, status.get("reason", ""), message, _seconds(answer))
-
-
-def error_of(code: int, reason: str, message: str, retry_after: float = 0.0) -> ApiError:
-    """Return the error that says what to do next."""
-    if code == http.client.CONFLICT:
-        kind: type[ApiError] = Conflict
-    elif code == http.client.GONE:
-        kind = Expired
-    elif code == http.client.TOO_MANY_REQUESTS or code >= http.client.INTERNAL_SERVER_ERROR:
-        kind = Away
-    else:
-        kind = Refused
-    return kind(code, reason, message, retry_after)
 
 
 def _seconds(answer: urllib3.BaseHTTPResponse) -> float:

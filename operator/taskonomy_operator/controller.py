@@ -13,7 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from taskonomy_operator.actions import Actions
-from taskonomy_operator.cluster import ApiError, Cluster, Conflict
+from taskonomy_operator.api_errors import ApiError, Conflict
+from taskonomy_operator.cluster import Cluster
 from taskonomy_operator.copies import EVERYWHERE, Copies
 from taskonomy_operator.events import EventRecorder
 from taskonomy_operator.health import HealthServer

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from taskonomy_operator.cluster import ApiError, Cluster, Conflict, Object, Refused
+from taskonomy_operator.api_errors import ApiError, Conflict, Refused
+from taskonomy_operator.cluster import Cluster, Object
 from taskonomy_operator.constants import API_VERSION, KIND, MANAGER
 
 logger = logging.getLogger(__name__)

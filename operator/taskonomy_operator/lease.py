@@ -14,7 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from taskonomy_operator.cluster import ApiError, Cluster, Conflict, Object, Refused
+from taskonomy_operator.api_errors import ApiError, Conflict, Refused
+from taskonomy_operator.cluster import Cluster, Object
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_catalogue.launch import Exit
 from taskonomy_catalogue.rankings import RankingFile, parse_ranking
 from taskonomy_operator import constants
-from taskonomy_operator.cluster import Away, Cluster, Conflict, Object, Refused, connect
+from taskonomy_operator.api_errors import Away, Conflict, Refused
+from taskonomy_operator.cluster import Cluster, Object, connect
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.names import ranking_name
 from taskonomy_operator.ranking_job import KEY

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Generic, Protocol, TypeVar
 
-from taskonomy_operator.cluster import Expired, Object, error_of
+from taskonomy_operator.api_errors import Expired, error_of
+from taskonomy_operator.cluster import Object
 
 Record = TypeVar("Record")
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from taskonomy_operator.cluster import Cluster, Object, Refused
+from taskonomy_operator.api_errors import Refused
+from taskonomy_operator.cluster import Cluster, Object
 from taskonomy_operator.constants import GROUP, PLURAL
 
 Scope = Literal["namespace", "lease"]

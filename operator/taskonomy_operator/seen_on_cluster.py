@@ -17,8 +17,9 @@ from taskonomy_catalogue.rankings import FirstOrder, parse_ranking
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.study_trials import Ranking
 from taskonomy_catalogue.trials import digest
+from taskonomy_operator.api_errors import ApiError, Refused
 from taskonomy_operator.asked import Measured
-from taskonomy_operator.cluster import ApiError, Cluster, Refused
+from taskonomy_operator.cluster import Cluster
 from taskonomy_operator.constants import (
     API_VERSION,
     DIGESTS,

@@ -7,7 +7,8 @@ from pathlib import Path
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_catalogue.records import RESULT_FILE
 from taskonomy_operator.actions import NameTaken, is_about_one
-from taskonomy_operator.cluster import Object, Refused
+from taskonomy_operator.api_errors import Refused
+from taskonomy_operator.cluster import Object
 from taskonomy_operator.conditions import Trouble
 from taskonomy_operator.job_record import JobRecord
 from taskonomy_operator.manifests import Manifest, training_objects

@@ -10,7 +10,8 @@ from study_cases import document
 
 from taskonomy_catalogue.rankings import RankedTarget, RankingFile, parse_ranking
 from taskonomy_catalogue.study import parse_study
-from taskonomy_operator.cluster import Conflict, connect
+from taskonomy_operator.api_errors import Conflict
+from taskonomy_operator.cluster import connect
 from taskonomy_operator.manifests import Owner
 from taskonomy_operator.publish_ranking import publish
 from taskonomy_operator.ranking_job import KEY, ranking_job

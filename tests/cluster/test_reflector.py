@@ -14,7 +14,8 @@ from control_plane import ControlPlane
 from kube import ApiError, Kube, Object, eventually
 
 from taskonomy_operator import reflector as module
-from taskonomy_operator.cluster import Cluster, Conflict, Refused, connect
+from taskonomy_operator.api_errors import Conflict, Refused
+from taskonomy_operator.cluster import Cluster, connect
 from taskonomy_operator.lease import Lease, Timing
 from taskonomy_operator.reflector import Reflector
 

@@ -14,7 +14,8 @@ from typing import Any
 from study_cases import document
 
 from taskonomy_operator.actions import Actions
-from taskonomy_operator.cluster import Conflict, Object, Refused
+from taskonomy_operator.api_errors import Conflict, Refused
+from taskonomy_operator.cluster import Object
 from taskonomy_operator.installation import Installation
 from taskonomy_operator.job_record import JobRecord, job_record
 from taskonomy_operator.metrics import Metrics

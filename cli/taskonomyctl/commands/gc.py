@@ -61,7 +61,7 @@ def _studies(root: Path, place: Place) -> Iterator[Study]:
         yield folder.study()
     if place.is_local:
         return
-    from taskonomy_operator.cluster import Refused
+    from taskonomy_operator.api_errors import Refused
     from taskonomy_operator.seen_on_cluster import every_study
 
     space = place.open()

@@ -21,7 +21,8 @@ from typing import Any
 
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_catalogue.study import API_VERSION, KIND, parse_study
-from taskonomy_operator.cluster import ApiError, connect
+from taskonomy_operator.api_errors import ApiError
+from taskonomy_operator.cluster import connect
 from taskonomy_operator.seen_on_cluster import Namespace
 from taskonomy_operator.study_object import StudyObject
 from taskonomy_warehouse.load.session import Request, run_load

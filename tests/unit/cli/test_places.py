@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from command_line import run
 
-from taskonomy_operator.cluster import error_of
+from taskonomy_operator.api_errors import error_of
 from taskonomy_operator.kubeconfig import Reach
 from taskonomyctl.places import Place, plain
 

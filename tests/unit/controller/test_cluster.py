@@ -12,7 +12,8 @@ import pytest
 
 from taskonomy_catalogue.errors import NotFound
 from taskonomy_operator import cluster as module
-from taskonomy_operator.cluster import ApiError, Away, Cluster, Conflict, Expired, Refused, connect
+from taskonomy_operator.api_errors import ApiError, Away, Conflict, Expired, Refused
+from taskonomy_operator.cluster import Cluster, connect
 from taskonomy_operator.rate_limit import TokenBucket
 
 

@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from taskonomy_operator.cluster import ApiError, Away, Cluster, Conflict, Object, Refused
+from taskonomy_operator.api_errors import ApiError, Away, Conflict, Refused
+from taskonomy_operator.cluster import Cluster, Object
 from taskonomy_operator.events import LONGEST, MOST, WAITING, EventRecorder
 
 

@@ -12,7 +12,7 @@ from taskonomy_catalogue.study import parse_study
 from taskonomy_catalogue.study_trials import task_specific_trials
 from taskonomy_catalogue.trials import digest
 from taskonomy_operator import constants
-from taskonomy_operator.cluster import Away, Refused
+from taskonomy_operator.api_errors import Away, Refused
 from taskonomy_operator.reconcile import UNSEEN_WAIT
 from taskonomy_operator.start_jobs import REFUSED_WAIT
 from taskonomy_operator.surroundings import Rhythm

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from small_server import SmallServer
 
-from taskonomy_operator.cluster import Away, Object
+from taskonomy_operator.api_errors import Away
+from taskonomy_operator.cluster import Object
 from taskonomy_operator.reconcile import Reconciler
 from taskonomy_operator.surroundings import Rhythm
 

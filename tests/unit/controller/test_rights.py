@@ -4,7 +4,8 @@ from typing import cast
 
 import pytest
 
-from taskonomy_operator.cluster import Cluster, Object, Refused
+from taskonomy_operator.api_errors import Refused
+from taskonomy_operator.cluster import Cluster, Object
 from taskonomy_operator.rights import RIGHTS, missing, role_rules
 
 AGREED = {
