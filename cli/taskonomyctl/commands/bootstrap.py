@@ -111,7 +111,7 @@ def _stability(
     from taskonomy_warehouse.stability import taxonomy_stability
 
     orders = ", ".join(question.max_orders)
-    click.echo(f"solving scenario {question.scenario!r} of orders {orders} on each", err=True)
+    click.echo(f"scenario {question.scenario!r}, orders {orders}: solved again on each", err=True)
     with writing(warehouse) as connection, _progress("solving") as progress:
         bar = progress.add_task("", total=replicates)
         found = taxonomy_stability(
