@@ -38,7 +38,7 @@ class Partition:
     target: str | None
     """The target; None: by `index`."""
     index: int | None
-    """Number of the target among the study's, in alphabetical order from 0."""
+    """Number of the target among those with several networks, in alphabetical order from 0."""
     out: str
     """Folder or s3:// prefix for the win rates."""
 
@@ -96,17 +96,19 @@ def _copy_target(connection: duckdb.DuckDBPyConnection, partition: Partition) ->
 
 def _target(connection: duckdb.DuckDBPyConnection, partition: Partition) -> str:
     rows = connection.execute(
-        "SELECT DISTINCT target FROM snapshot.transfer SEMI JOIN snapshot.trial_result "
-        "USING (study, transfer_id) WHERE study = ? ORDER BY target",
+        "SELECT target, count(*) > 1 FROM snapshot.transfer SEMI JOIN snapshot.trial_result "
+        "USING (study, transfer_id) WHERE study = ? GROUP BY target ORDER BY target",
         [partition.study],
     ).fetchall()
-    targets = [str(target) for (target,) in rows]
+    targets = [str(target) for target, _ in rows]
     if not targets:
         raise NotFound(f"{partition.snapshot} holds no results of a study {partition.study!r}")
     if partition.index is not None:
-        if not 0 <= partition.index < len(targets):
-            raise NotFound(f"--index {partition.index}: the study has {len(targets)} targets")
-        return targets[partition.index]
+        # A task that is only a source has its own network, and nothing to compare that with.
+        compared = [str(target) for target, is_compared in rows if is_compared]
+        if not 0 <= partition.index < len(compared):
+            raise NotFound(f"--index {partition.index}: the study has {len(compared)} targets")
+        return compared[partition.index]
     if partition.target not in targets:
         hint = did_you_mean(str(partition.target), targets)
         raise NotFound(f"study {partition.study!r} has no results of {partition.target!r}{hint}")

@@ -54,9 +54,11 @@ def merge_win_rates(connection: duckdb.DuckDBPyConnection, study: str, place: st
     if not merged:
         raise NotFound(f"no win rates of study {study!r} in {place}; run its jobs first")
     rows = connection.execute(
-        "SELECT DISTINCT target FROM transfer SEMI JOIN trial_result USING (study, transfer_id) "
-        "ANTI JOIN win_rate USING (study, transfer_id) "
-        "WHERE study = ? ORDER BY target",
+        "WITH measured AS (SELECT study, target, transfer_id, "
+        "count(*) OVER (PARTITION BY target) AS networks "
+        "FROM transfer SEMI JOIN trial_result USING (study, transfer_id) WHERE study = ?) "
+        "SELECT DISTINCT target FROM measured ANTI JOIN win_rate USING (study, transfer_id) "
+        "WHERE networks > 1 ORDER BY target",  # one alone is compared with none
         [study],
     ).fetchall()
     return Merged(targets=tuple(merged), lacking=tuple(str(target) for (target,) in rows))

@@ -95,6 +95,19 @@ def test_processes_by_target_find_what_one_warehouse_finds(
     assert figures(path) == figures(whole)
 
 
+def test_tasks_that_are_only_sources_are_no_targets(path: Path, artifacts: Artifacts) -> None:
+    """Their own network is compared with none; here its name is before the targets'."""
+    tasks = {"subset": ["normals", "curvature", "reshading"], "sourceOnly": ["curvature"]}
+    study = small_study(tasks=tasks)
+    artifacts.leave_all(study)
+    loaded(path, artifacts, study, losses_stay=True)
+    found = [Path(compute(partition(path, None, index))).name for index in range(2)]
+    assert found == ["target=normals.parquet", "target=reshading.parquet"]
+    with pytest.raises(NotFound, match="--index 2: the study has 2 targets"):
+        compute(partition(path, None, index=2))
+    assert merged(path) == Merged(targets=("normals", "reshading"), lacking=())
+
+
 def test_a_new_trial_asks_for_its_targets_job_again(
     path: Path, artifacts: Artifacts, study: Study
 ) -> None:
