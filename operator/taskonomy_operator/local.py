@@ -9,36 +9,27 @@ The first Ctrl-C (or SIGTERM) lets jobs save and stop, the second ends them.
 """
 
 import os
-import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
-from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.launch import TRACKING_BUFFER, trials_text
 from taskonomy_catalogue.records import write_whole
 from taskonomy_catalogue.study import Study
-from taskonomy_operator.endings import endings, ranking_ending
-from taskonomy_operator.journal import Ended, Forgiven, Record, Running, Starting, append
+from taskonomy_operator.journal import Forgiven, Running, Starting, append
 from taskonomy_operator.local_commands import Settings, command_of, replay_command
-from taskonomy_operator.local_processes import (
-    JobProcess,
-    adopted,
-    only_holder,
-    send_stop,
-    start,
-)
+from taskonomy_operator.local_processes import JobProcess, adopted, only_holder, start
+from taskonomy_operator.local_settling import Settling
 from taskonomy_operator.machine import boot
-from taskonomy_operator.observe import Known, OpenJob, Runner, is_locked, observe, runner_of
+from taskonomy_operator.observe import Known, Runner, observe
 from taskonomy_operator.plan_parts import Job
-from taskonomy_operator.retries import End
 from taskonomy_operator.status import Status, status_of
+from taskonomy_operator.stop_signals import Stops, counted_stops
 from taskonomy_operator.study_folder import Run, StudyFolder
 from taskonomy_operator.window import Window
 
@@ -77,39 +68,6 @@ def run_study(
         return runner.run()
 
 
-def cancel(folder: StudyFolder) -> int:
-    """Ask whatever runs a study to save and stop; return how many processes were asked.
-
-    Jobs that outlived their runner are asked themselves.
-
-    Raises:
-        NotFound: no such study was run here.
-        SettingRefused: another machine runs it.
-    """
-    known = observe(folder)
-    runner = runner_of(folder)
-    if runner is not None:
-        if runner.host not in ("", socket.gethostname()):
-            raise SettingRefused(f"study {folder.name!r} runs on {runner.host}; cancel it there")
-        return int(send_stop(runner.pid))
-    orphans = [adopted(folder, opened, slot=0) for opened in _alive(known)]
-    for orphan in orphans:
-        orphan.ask_to_stop()
-    return len(orphans)
-
-
-def start_detached(command: Sequence[str], log: Path) -> "subprocess.Popen[bytes]":
-    """Start a runner that goes on when its terminal is closed; what it says goes to a log."""
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
 @dataclass(slots=True)
 class _LocalRun:
     """One run of a study, from taking over to the last job's end."""
@@ -117,13 +75,17 @@ class _LocalRun:
     known: Known
     settings: Settings
     show: Show
+    _settling: Settling = field(init=False)
     _live: list[JobProcess] = field(default_factory=list)
-    _stops: int = 0
+    _stops: Stops = field(default_factory=Stops)
     _stops_heeded: int = 0
     _shown: float = 0.0
 
+    def __post_init__(self) -> None:
+        self._settling = Settling(self.known)
+
     def run(self) -> Status:
-        with self._stop_signals():
+        with counted_stops() as self._stops:
             try:
                 self._take_over()
                 while self._goes_on():
@@ -152,10 +114,10 @@ class _LocalRun:
     def _goes_on(self) -> bool:
         if self._live:
             return True
-        return not (self._stops or self._is_held() or self.known.plan.is_over())
+        return not (self._stops.asked or self._is_held() or self.known.plan.is_over())
 
     def _start_next(self) -> None:
-        if self._stops or self._is_held():
+        if self._stops.asked or self._is_held():
             return
         spec = self.known.study.spec
         jobs = min(self.settings.slots.jobs, spec.parallelism)
@@ -170,18 +132,18 @@ class _LocalRun:
             over = process.is_over()  # before its log is read, so that nothing it said is missed
             process.log.read()
             for name in process.log.finished:
-                self._check(name)
+                self._settling.check(name)
             if over:
                 self._live.remove(process)
-                self._settle(process)
+                self._settling.settle(process)
 
     def _heed_stops(self) -> None:
-        if self._stops > self._stops_heeded:
-            self._stops_heeded = self._stops
+        if self._stops.asked > self._stops_heeded:
+            self._stops_heeded = self._stops.asked
             for process in self._live:
-                process.ask_to_stop() if self._stops == 1 else process.kill()
+                process.ask_to_stop() if self._stops.asked == 1 else process.kill()
             self._tell(at_once=True)
-        if self._stops > 1:  # they go on without us, and the next run takes them over
+        if self._stops.asked > 1:  # they go on without us, and the next run takes them over
             self._live = [process for process in self._live if not process.is_beyond_reach]
         for process in self._live:
             asked = process.asked_to_stop
@@ -199,7 +161,7 @@ class _LocalRun:
         folder, run = self.known.folder, self.known.run
         log = folder.log(job.name)
         offset = log.stat().st_size if log.exists() else 0
-        self._write_down(
+        self._settling.write_down(
             Starting(
                 job=job.name,
                 kind=job.kind,
@@ -224,69 +186,9 @@ class _LocalRun:
         )
         self._live.append(process)
         self.known.plan.saw_start(job)
-        self._write_down(Running(job=job.name, pid=process.pid or 0, started=process.started))
-
-    def _settle(self, process: JobProcess) -> None:
-        """Write down how a job ended, tell the planner, and clear its files away."""
-        process.clear_up()
-        process.log.read_all()
-        settle = self._settle_ranking if process.job.kind == "ranking" else self._settle_trials
-        settle(process)
-        for path in (process.lock, self.known.folder.trials_file(process.job.name)):
-            path.unlink(missing_ok=True)
-
-    def _settle_trials(self, process: JobProcess) -> None:
-        finished = [name for name in process.job.digests if self._check(name)]
-        unfinished = [name for name in process.job.digests if name not in set(finished)]
-        ends = endings(
-            unfinished,
-            in_job=len(process.job.digests),
-            code=process.code,
-            stopped=self._was_stopped(process),
-            failures=process.log.failures,
-            last_words=process.log.last_words,
+        self._settling.write_down(
+            Running(job=job.name, pid=process.pid or 0, started=process.started)
         )
-        self._end(process, ends, finished)
-
-    def _settle_ranking(self, process: JobProcess) -> None:
-        folder, plan = self.known.folder, self.known.plan
-        words = process.log.last_words
-        try:
-            ranking = folder.ranking(self.known.study)
-        except InputRefused as error:
-            ranking, words = {}, str(error)
-        for name in plan.saw_ranking(ranking):
-            self._check(name)
-        missing = [target for target in process.job.targets if target not in ranking]
-        stopped = self._was_stopped(process)
-        end = ranking_ending(missing, code=process.code, stopped=stopped, last_words=words)
-        self._end(process, {process.job.name: end} if end else {}, [])
-
-    def _end(self, process: JobProcess, ends: dict[str, End], finished: list[str]) -> None:
-        self._write_down(
-            Ended(
-                job=process.job.name,
-                seconds=process.seconds,
-                finished=tuple(finished),
-                ends=ends,
-            )
-        )
-
-    def _check(self, name: str) -> bool:
-        """Tell the planner if a trial has its result, and return whether it has."""
-        has_result = self.known.folder.has_result(name)
-        if has_result:
-            self.known.plan.saw_result(name)
-        return has_result
-
-    def _was_stopped(self, process: JobProcess) -> bool:
-        opened = self.known.history.open[process.job.name].starting
-        machine_went_down = process.process is None and opened.boot != boot()
-        return process.asked_to_stop is not None or process.log.saved or machine_went_down
-
-    def _write_down(self, record: Record) -> None:
-        append(self.known.folder.journal_file, record)
-        self.known.history.retell(record, self.known.plan)
 
     # --- the rest ------------------------------------------------------------------------------
 
@@ -299,14 +201,14 @@ class _LocalRun:
             self.known.history.pace,
             slots=self.settings.slots.jobs,
             spent_seconds=self._spent_seconds(),
-            is_run=bool(self._live) or not (self._stops or self._is_held()),
+            is_run=bool(self._live) or not (self._stops.asked or self._is_held()),
             note=self._note(),
         )
 
     def _note(self) -> str:
-        if self._stops > 1:
+        if self._stops.asked > 1:
             return "ending jobs"
-        if self._stops:
+        if self._stops.asked:
             jobs = "1 job saves and stops" if len(self._live) == 1 else "jobs save and stop"
             saving = f"{jobs}; Ctrl-C again ends all at once"
             return saving if self._live else "stopped; submit again to go on"
@@ -343,7 +245,7 @@ class _LocalRun:
         folder, tracking = self.known.folder, self.known.run.tracking
         nodes = self.known.plan.nodes()
         left = any((folder.artifacts / n.digest / TRACKING_BUFFER).exists() for n in nodes)
-        if not tracking or not left or self._stops > 1:
+        if not tracking or not left or self._stops.asked > 1:
             return
         with (
             folder.log(f"{folder.name}-tracking").open("ab") as log,
@@ -357,24 +259,3 @@ class _LocalRun:
                 timeout=self.settings.grace,
                 check=False,
             )
-
-    @contextmanager
-    def _stop_signals(self) -> Iterator[None]:
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            self._stops += 1
-
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup means what it says
-            numbers.append(signal.SIGHUP)
-        before = {number: signal.signal(number, stop) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def _alive(known: Known) -> Iterator[OpenJob]:
-    for opened in known.history.open.values():
-        if is_locked(known.folder.job_lock(opened.starting.job)):
-            yield opened

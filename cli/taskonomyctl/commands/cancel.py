@@ -5,8 +5,8 @@ import time
 import click
 
 from taskonomy_catalogue.errors import TaskonomyError
-from taskonomy_operator.local import cancel as cancel_run
 from taskonomy_operator.observe import status
+from taskonomy_operator.running_studies import cancel as cancel_run
 from taskonomyctl.commands.steer import suspend_study
 from taskonomyctl.output import say
 from taskonomyctl.places import Place, place_options

@@ -10,11 +10,12 @@ import click
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_operator.asked import PlanStage
 from taskonomy_operator.costs import TRAINING
-from taskonomy_operator.local import run_study, start_detached
+from taskonomy_operator.local import run_study
 from taskonomy_operator.local_commands import Settings, command_of
 from taskonomy_operator.machine import Slots, share_out, this_machine
 from taskonomy_operator.observe import is_locked, observe_as
 from taskonomy_operator.packing import DEFAULT_PACK
+from taskonomy_operator.running_studies import start_detached
 from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import Run, StudyFolder
 from taskonomy_operator.words import duration

@@ -20,9 +20,9 @@ from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_catalogue.trials import digest
 from taskonomy_operator import retries
 from taskonomy_operator.journal import Starting, append, read
-from taskonomy_operator.local import cancel
 from taskonomy_operator.local_processes import AlreadyRuns, only_holder
 from taskonomy_operator.observe import Runner, Watch, is_locked, status
+from taskonomy_operator.running_studies import cancel
 from taskonomy_operator.study_folder import Run
 
 TRIALS = 3 + 3 + 3 + 12 + 9
