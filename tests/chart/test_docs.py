@@ -59,6 +59,13 @@ def test_names_of_values_in_the_text_are_values() -> None:
             inside = inside[part]
 
 
+def test_the_image_of_jobs_past_one_machine_is_of_this_version() -> None:
+    page = (ROOT / "docs" / "scale-out.md").read_text(encoding="utf-8")
+    chart = yaml.safe_load((helm.CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    named = re.findall(r"image: taskonomy/warehouse:(\S+)", page)
+    assert named == [chart["appVersion"]]
+
+
 # --- what a reader trusts ----------------------------------------------------------------------
 
 

@@ -18,10 +18,13 @@ import node_servers
 import pytest
 import seen_in_mlflow
 from kube import Object, eventually
+from node_images import name_of
 from node_world import World, removed
-from release import FULL, Release
+from pyarrow import fs
 from release import STUDY as STUDY_NAME
+from scale_out_page import BUCKET, Follower
 from seen_in_mlflow import Run, Tracking, browser, comparison, show, side_by_side
+from served_release import ServedRelease
 
 from taskonomy_catalogue.records import RESULT_FILE
 
@@ -55,10 +58,17 @@ STUDY: Object = {
 }
 TRIALS = 26
 """6 networks of their own, 2 from scratch, 2 best guesses, 14 + 2 transfers."""
+WHAT_ONE_MACHINE_FINDS = (
+    "SELECT mine.target, mine.digest, theirs.digest AS rival, wins, ties, images FROM win_rate "
+    "JOIN transfer AS mine USING (study, transfer_id) JOIN transfer AS theirs "
+    "ON (theirs.study, theirs.transfer_id) = (win_rate.study, win_rate.rival_id) ORDER BY ALL",
+    "SELECT target, sources, kind, affinity, gain, quality FROM measured_transfer ORDER BY ALL",
+)
+"""Every win rate, and what follows from them."""
 
 
 @pytest.fixture
-def release(world: World, rooms: Path, tmp_path: Path) -> Iterator[Release]:
+def release(world: World, rooms: Path, tmp_path: Path) -> Iterator[ServedRelease]:
     """What a release needs, and its name; nothing is installed yet."""
     if kubernetes_programs.installed("helm") is None:
         pytest.skip("NO NODE: helm is not built; `make node` builds it")
@@ -70,13 +80,14 @@ def release(world: World, rooms: Path, tmp_path: Path) -> Iterator[Release]:
         node_servers.postgres(world.node, servers) as database,
         node_servers.bucket(world.node, servers) as bucket,
     ):
-        made = Release(world, tmp_path, database, bucket)
+        made = ServedRelease(world, tmp_path, database, bucket)
         made.give_what_it_needs(rooms)
         yield made
+        made.remove_definition()  # of a test that failed: nobody else could bring theirs
 
 
 def test_a_study_on_an_installed_release(
-    release: Release, record_testsuite_property: Callable[[str, object], None]
+    release: ServedRelease, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     nothing = release.cluster_wide()
     seconds = install_and_submit(release)
@@ -90,6 +101,7 @@ def test_a_study_on_an_installed_release(
     everything_was_tracked(release)
     transfers_are_compared_in_a_browser(release)
     ask_solve_report(release)
+    win_rates_by_jobs(release)
     try_it_out(release)
     lose_and_restore(release)
     uninstall_and_keep(release)
@@ -100,7 +112,7 @@ def test_a_study_on_an_installed_release(
 # --- while it trains ---------------------------------------------------------------------------
 
 
-def install_and_submit(release: Release) -> float:
+def install_and_submit(release: ServedRelease) -> float:
     """Return the seconds from `helm install` until a pod trains."""
     begun = time.monotonic()
     release.helm("install", "--wait", "--timeout=8m")
@@ -113,7 +125,7 @@ def install_and_submit(release: Release) -> float:
     return round(trains, 1)
 
 
-def ask_while_it_trains(release: Release) -> None:
+def ask_while_it_trains(release: ServedRelease) -> None:
     """Ask after a trial whose pod runs, and follow its log to the end."""
     place = ("-n", release.world.namespace)
 
@@ -130,7 +142,7 @@ def ask_while_it_trains(release: Release) -> None:
     assert (now["study"], now["phase"], now["trials"]) == (STUDY_NAME, "Running", TRIALS)
 
 
-def lose_the_operator(release: Release) -> None:
+def lose_the_operator(release: ServedRelease) -> None:
     """Delete every replica at once: nobody hands the lease on."""
     eventually(lambda: release.trials().get("done", 0) >= 3, within=600, what=release.world.story)
     pods = release.world.pods("app.kubernetes.io/component=operator")
@@ -139,7 +151,7 @@ def lose_the_operator(release: Release) -> None:
         release.kube.delete({"apiVersion": "v1", "kind": "Pod", **pod}, gracePeriodSeconds=0)
 
 
-def upgrade_and_change_no_job(release: Release) -> None:
+def upgrade_and_change_no_job(release: ServedRelease) -> None:
     before = release.jobs()
     changed = copy.deepcopy(release.values()["operator"]) | {"logLevel": "debug"}
     release.helm("upgrade", "--wait", "--timeout=5m", operator=changed)
@@ -154,19 +166,19 @@ def upgrade_and_change_no_job(release: Release) -> None:
 # --- what came of it ---------------------------------------------------------------------------
 
 
-def results(release: Release) -> dict[str, Object]:
+def results(release: ServedRelease) -> dict[str, Object]:
     """Return what each trial left in the volume, by digest."""
     files = release.artifacts.glob(f"*/{RESULT_FILE}")
     return {path.parent.name: json.loads(path.read_text()) for path in files}
 
 
-def everything_was_trained(release: Release) -> None:
+def everything_was_trained(release: ServedRelease) -> None:
     counts = release.trials()
     assert counts["done"] == counts["total"] == len(results(release)) == TRIALS
     assert counts["failed"] == 0
 
 
-def everything_was_tracked(release: Release) -> None:
+def everything_was_tracked(release: ServedRelease) -> None:
     """Every trial is a run in MLflow, its numbers are in Postgres, its pictures in the bucket."""
     tracking, left = Tracking(release.mlflow), results(release)
     runs = tracking.trials(STUDY_NAME)
@@ -200,7 +212,7 @@ def transfers(tracking: Tracking, target: str = "normals") -> list[Run]:
     return sorted(found, key=lambda run: run.metrics["loss"])
 
 
-def transfers_are_compared_in_a_browser(release: Release) -> None:
+def transfers_are_compared_in_a_browser(release: ServedRelease) -> None:
     """Open the page that a run's description links to, and MLflow's own of chosen runs."""
     tracking = Tracking(release.mlflow)
     runs = transfers(tracking)
@@ -215,7 +227,7 @@ def transfers_are_compared_in_a_browser(release: Release) -> None:
         show(page, side_by_side(tracking, best), release.folder / "best.png", *names, *losses)
 
 
-def ask_solve_report(release: Release) -> None:
+def ask_solve_report(release: ServedRelease) -> None:
     """Read the snapshot where it lies, in the bucket, as whoever may read that would."""
     query = "SELECT target, round(sum(affinity), 9) FROM affinity GROUP BY 1 ORDER BY 1"
     sums = release.taskonomyctl("sql", "--format", "csv", "--snapshot", release.snapshot, query)
@@ -231,21 +243,47 @@ def ask_solve_report(release: Release) -> None:
     assert (release.folder / "report" / "report.html").stat().st_size > 10_000
 
 
+def win_rates_by_jobs(release: ServedRelease) -> None:
+    """Follow docs/scale-out.md in a folder of its own; what comes of it is the same."""
+    place = release.folder / "past-one-machine"
+    place.mkdir()
+    (place / "study.yaml").write_text(json.dumps(STUDY))
+    files = release.bucket.files()
+    files.create_dir(BUCKET)
+    results = f"{BUCKET}/artifacts"
+    fs.copy_files(str(release.artifacts), results, destination_filesystem=files)
+    reader = Follower(STUDY_NAME, targets=2, image=name_of("warehouse"))
+    leave, merge = reader.commands()
+    release.taskonomyctl(*leave, folder=place)
+    release.kube.create(reader.secret(release.world.namespace, release.bucket.variables))
+    release.complete(reader.job(release.world.namespace))
+    merged = release.taskonomyctl(*merge, folder=place)
+    assert "win rates of 2 targets merged" in merged
+    for query in WHAT_ONE_MACHINE_FINDS:
+        words = ("sql", "--format", "csv", query)
+        found = release.taskonomyctl(*words, folder=place)
+        assert found == release.taskonomyctl(*words)
+        assert found.count("\n") > TRIALS
+    held = "SELECT (SELECT count(*) FROM trial_loss), (SELECT count(*) FROM trial)"
+    assert release.taskonomyctl("sql", "--format", "csv", held, folder=place).endswith("\n0,0\n")
+
+
 # --- and after ---------------------------------------------------------------------------------
 
 
-def try_it_out(release: Release) -> None:
-    """`helm test` trains a study of its own, and takes it away."""
+def try_it_out(release: ServedRelease) -> None:
+    """`helm test` trains a study of its own, and takes it away, its runs too."""
     assert "Failed" not in release.helm("test", "--timeout=10m")
-    runs = Tracking(release.mlflow).trials(f"{FULL}-test").values()
-    assert {run.params["target"] for run in runs} == {"depth", "normals"}
+    tracking = Tracking(release.mlflow)
+    assert tracking.experiments() == {"Default", STUDY_NAME}
+    assert f"{release.full}-test" in tracking.experiments("DELETED_ONLY")
     space = f"/apis/taskonomy.dev/v1alpha1/namespaces/{release.world.namespace}/studies"
     assert [study["metadata"]["name"] for study in release.kube.items(space)] == [STUDY_NAME]
-    assert not (release.artifacts / f"{FULL}-test").exists()
-    assert not release.world.pods(f"taskonomy.dev/study={FULL}-test")
+    assert not (release.artifacts / f"{release.full}-test").exists()
+    assert not release.world.pods(f"taskonomy.dev/study={release.full}-test")
 
 
-def lose_and_restore(release: Release) -> None:
+def lose_and_restore(release: ServedRelease) -> None:
     """Restore MLflow's database from a dump, and make the warehouse anew."""
     before = {run.number: run for run in Tracking(release.mlflow).runs(STUDY_NAME)}
     dump = str(release.folder / "mlflow.dump")
@@ -257,25 +295,27 @@ def lose_and_restore(release: Release) -> None:
 
     query = "FROM affinity ORDER BY ALL"
     knew = release.taskonomyctl("sql", "--format", "csv", "--snapshot", release.snapshot, query)
-    (release.world.folder / f"{FULL}-warehouse" / "warehouse.duckdb").unlink()
+    (release.world.folder / f"{release.full}-warehouse" / "warehouse.duckdb").unlink()
     release.load("load-anew")
     now = release.taskonomyctl("sql", "--format", "csv", "--snapshot", release.snapshot, query)
     assert now == knew
 
 
-def uninstall_and_keep(release: Release) -> None:
+def uninstall_and_keep(release: ServedRelease) -> None:
     """Uninstall: definition, Study and results stay, as the values say, and nothing else."""
     release.helm("uninstall", "--wait", "--timeout=3m")
-    assert release.objects() == {f"persistentvolumeclaims/{FULL}-artifacts"}
+    assert release.objects() == {f"persistentvolumeclaims/{release.full}-artifacts"}
     assert release.is_over("Completed")
     assert len(results(release)) == TRIALS
 
 
-def uninstall_and_leave_nothing(release: Release) -> None:
+def uninstall_and_leave_nothing(release: ServedRelease) -> None:
     """Install anew, which trains nothing again; uninstall, and this time the definition goes."""
     before = release.jobs().keys()
     release.helm("install", crds={"keep": False}, mlflow={"enabled": False})
-    deployed = f"/apis/apps/v1/namespaces/{release.world.namespace}/deployments/{FULL}-operator"
+    deployed = (
+        f"/apis/apps/v1/namespaces/{release.world.namespace}/deployments/{release.full}-operator"
+    )
     eventually(
         lambda: release.kube.get(deployed)["status"].get("readyReplicas") == 2,
         within=120,

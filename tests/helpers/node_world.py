@@ -39,13 +39,16 @@ class World:
         account = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/default"
         eventually(lambda: found(self.kube, account), what="no default service account")
 
-    def volume(self, name: str, *, path: Path | None = None, claimed: bool = True) -> Path:
+    def volume(
+        self, name: str, *, path: Path | None = None, claimed: bool = True, size: str = "1Gi"
+    ) -> Path:
         """Make a claim and the volume it is bound to; return the folder behind it.
 
         Args:
             name: of the claim.
             path: a folder there is; else an empty one that pods may write to is made.
             claimed: whether the claim is made, or somebody else makes it.
+            size: what it says of itself; the folder has what this machine has.
         """
         folder = path or self.folder / name
         if path is None:
@@ -54,7 +57,7 @@ class World:
         whole = f"{self.namespace}-{name}"
         claim = {"namespace": self.namespace, "name": name}
         shape: Object = {"storageClassName": "", "accessModes": MODES}
-        size = {"storage": "1Gi"}
+        storage = {"storage": size}
         self.kube.create(
             {
                 "apiVersion": "v1",
@@ -62,14 +65,14 @@ class World:
                 "metadata": {"name": whole, "labels": {"namespace": self.namespace}},
                 "spec": {
                     **shape,
-                    "capacity": size,
+                    "capacity": storage,
                     "hostPath": {"path": str(folder)},
                     "claimRef": claim,
                 },
             }
         )
         if claimed:
-            spec = {**shape, "resources": {"requests": size}, "volumeName": whole}
+            spec = {**shape, "resources": {"requests": storage}, "volumeName": whole}
             claiming = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": claim}
             self.kube.create({**claiming, "spec": spec})
         return folder

@@ -4,22 +4,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import kubernetes_programs
 import yaml
-from kube import Object, eventually
+from kube import ApiError, Object, eventually, path_of
 from node_images import TAG
-from node_servers import Bucket, Postgres
 from node_world import World, found
 
-CHART = Path(__file__).parents[2] / "charts" / "taskonomy"
-NAME = "lab"
-FULL = f"{NAME}-taskonomy"
-"""What the names of the release's objects begin with."""
+TREE = Path(__file__).parents[2]
+CHART = TREE / "charts" / "taskonomy"
 STUDY = "small"
-"""The study that it runs."""
+"""The study that a release runs."""
 
 NAMESPACED = (
     *("/apis/apps/v1/{}/deployments", "/apis/batch/v1/{}/cronjobs", "/api/v1/{}/services"),
@@ -44,18 +42,13 @@ CLUSTER_WIDE = (
 class Release:
     """helm, kubectl's questions and taskonomyctl, all of one namespace."""
 
-    def __init__(self, world: World, folder: Path, database: Postgres, bucket: Bucket) -> None:
-        self.world, self.folder, self.kube = world, folder, world.kube
-        self.database, self.bucket = database, bucket
+    def __init__(self, world: World, folder: Path, name: str) -> None:
+        self.world, self.folder, self.kube, self.name = world, folder, world.kube, name
 
-    def give_what_it_needs(self, rooms: Path) -> None:
-        """Make what is there before a release: torch, data, places for volumes, two Secrets."""
-        self.world.volume("torch", path=self.world.node.host_folders)
-        self.world.volume("data", path=rooms)
-        for name in ("artifacts", "warehouse"):
-            self.world.volume(f"{FULL}-{name}", claimed=False)
-        self.tell_secret("database", {"uri": self.database.uri("mlflow")})
-        self.tell_secret("bucket", self.bucket.login)
+    @property
+    def full(self) -> str:
+        """What the names of its objects begin with."""
+        return self.name if "taskonomy" in self.name else f"{self.name}-taskonomy"
 
     def tell_secret(self, name: str, content: Mapping[str, str]) -> None:
         """Make a Secret, or change it."""
@@ -68,14 +61,18 @@ class Release:
     def helm(self, verb: str, *words: str, **values: Any) -> str:
         """Run helm; what it says when it fails is shown."""
         if verb in ("install", "upgrade"):
-            path = self.folder / "values.yaml"
-            path.write_text(yaml.safe_dump(self.values() | values))
-            words = (str(CHART), "--values", str(path), *words)
-        return self._run(str(kubernetes_programs.installed("helm")), verb, NAME, *words)
+            words = (str(CHART), *self.values_file(**values), *words)
+        return self.run(str(kubernetes_programs.installed("helm")), verb, self.name, *words)
 
-    def taskonomyctl(self, *words: str) -> str:
-        """Run the command line as a person does beside the cluster."""
-        return self._run(*self.command(*words))
+    def values_file(self, **values: Any) -> tuple[str, str]:
+        """Write what this cluster needs said, and more; return the words that have helm read it."""
+        path = self.folder / "values.yaml"
+        path.write_text(yaml.safe_dump(self.values() | values))
+        return "--values", str(path)
+
+    def taskonomyctl(self, *words: str, folder: Path | None = None) -> str:
+        """Run the command line as a person does beside the cluster, in a folder of theirs."""
+        return self.run(*self.command(*words), folder=folder)
 
     def command(self, *words: str) -> list[str]:
         """Return a command line of taskonomyctl."""
@@ -85,14 +82,13 @@ class Release:
     def environment(self) -> dict[str, str]:
         """What programs beside the cluster are told: where it is, and how S3 is reached."""
         told = {"KUBECONFIG": str(self.world.node.kubeconfig), "HOME": str(self.folder)}
-        return {**os.environ, **told, **self.bucket.variables} | {
-            "HELM_NAMESPACE": self.world.namespace
-        }
+        return {**os.environ, **told, "HELM_NAMESPACE": self.world.namespace}
 
-    def _run(self, *command: str) -> str:
+    def run(self, *command: str, folder: Path | None = None) -> str:
+        """Return what a program prints; what it says when it fails is shown."""
         ran = subprocess.run(
             command,
-            cwd=self.folder,
+            cwd=folder or self.folder,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -102,49 +98,27 @@ class Release:
         return ran.stdout + ran.stderr
 
     def values(self) -> Object:
-        """Return what this cluster needs said: images without a registry, volumes, servers."""
-        quick = {"OMP_NUM_THREADS": "1", "TASKONOMY_PROGRESS_SECONDS": "1"}
+        """Return what this cluster needs said: images without a registry, torch, a way in."""
         torch = {"name": "torch", "claim": "torch", "path": "/opt/torch", "readOnly": True}
-        little = {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "2Gi"}}
-        s3 = {"s3Endpoint": self.bucket.endpoint, "existingSecret": "bucket"}
         return {
             "image": {"registry": "localhost", "tag": TAG, "pullPolicy": "Never"},
-            "data": {"source": "existingClaim", "existingClaim": "data"},
-            "artifacts": {"source": "newClaim", "size": "1Gi", "keep": True},
-            "operator": {"resources": little, "keepFinished": 600},
-            "jobs": {"env": quick, "extraMounts": [torch], "pack": 8, "graceSeconds": 10},
-            "warehouse": {
-                "persistence": {"size": "1Gi", "keep": False},
-                "snapshot": {"uri": self.snapshot, **s3},
-                "suspend": True,
-                "resources": little,
-            },
+            "jobs": {"extraMounts": [torch]},
             "mlflow": {
-                "backend": {"store": "postgres", "existingSecret": "database"},
-                "artifacts": {"store": "s3", "s3Uri": f"s3://{self.bucket.name}/runs", **s3},
                 "service": {"type": "NodePort"},
                 "allowedHosts": [f"{self.world.node.place.inner}:*"],
-                "workers": 1,
-                "resources": little,
             },
-            "test": {"cpu": "100m"},
         }
-
-    @property
-    def snapshot(self) -> str:
-        """Where the loader publishes what readers open."""
-        return f"s3://{self.bucket.name}/snapshot"
 
     @property
     def artifacts(self) -> Path:
         """The folder behind the volume of results."""
-        return self.world.folder / f"{FULL}-artifacts"
+        return self.world.folder / f"{self.full}-artifacts"
 
     @property
     def mlflow(self) -> str:
         """The tracking server's address as a browser beside the cluster has it."""
         space = f"/api/v1/namespaces/{self.world.namespace}"
-        (port,) = self.kube.get(f"{space}/services/{FULL}-mlflow")["spec"]["ports"]
+        (port,) = self.kube.get(f"{space}/services/{self.full}-mlflow")["spec"]["ports"]
         return f"http://{self.world.node.place.inner}:{port['nodePort']}"
 
     # --- what the namespace holds --------------------------------------------------------------
@@ -178,24 +152,37 @@ class Release:
     def load(self, job: str) -> None:
         """Start a load on demand, as `kubectl create job --from=cronjob/…` does, and wait."""
         space = f"/apis/batch/v1/namespaces/{self.world.namespace}"
-        cron = self.kube.get(f"{space}/cronjobs/{FULL}-loader")
-        owner: Object = {"apiVersion": "batch/v1", "kind": "CronJob", "name": f"{FULL}-loader"}
+        cron = self.kube.get(f"{space}/cronjobs/{self.full}-loader")
+        owner: Object = {"apiVersion": "batch/v1", "kind": "CronJob", "name": f"{self.full}-loader"}
         owner |= {"uid": cron["metadata"]["uid"], "controller": True}
         meta = {"name": job, "namespace": self.world.namespace, "ownerReferences": [owner]}
         template = cron["spec"]["jobTemplate"]["spec"]
-        made = {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": template}
-        self.kube.create(made)
+        self.complete({"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": template})
+
+    def complete(self, job: Object) -> None:
+        """Make a Job of the namespace and wait until it is complete; none of its pods may fail."""
+        self.kube.create(job)
 
         def ended() -> bool:
-            status = self.kube.get(f"{space}/jobs/{job}")["status"]
+            status = self.kube.get(path_of(job))["status"]
             assert not status.get("failed"), self.world.story()
-            return bool(status.get("succeeded"))
+            listed = status.get("conditions") or []
+            return any(c["type"] == "Complete" and c["status"] == "True" for c in listed)
 
         eventually(ended, within=300, what=self.world.story)
 
+    def remove_definition(self) -> None:
+        """Delete the definition, if it is there: it is the cluster's, and others' to bring."""
+        meta = {"name": "studies.taskonomy.dev"}
+        api = "apiextensions.k8s.io/v1"
+        thing = {"apiVersion": api, "kind": "CustomResourceDefinition", "metadata": meta}
+        with suppress(ApiError):
+            self.kube.delete(thing)
+        eventually(lambda: not found(self.kube, path_of(thing)), what="the definition stays")
+
     def objects(self) -> set[str]:
         """Return kind and name of what carries the release's label in its namespace."""
-        mine = f"app.kubernetes.io/instance={NAME}"
+        mine = f"app.kubernetes.io/instance={self.name}"
         paths = [path.format(f"namespaces/{self.world.namespace}") for path in NAMESPACED]
         return {
             f"{path.rpartition('/')[2]}/{thing['metadata']['name']}"

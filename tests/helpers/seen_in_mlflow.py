@@ -49,14 +49,16 @@ class Tracking:
 
     url: str
 
+    def experiments(self, which: str = "ACTIVE_ONLY") -> set[str]:
+        """Return the names of the experiments that people see, or that are DELETED_ONLY."""
+        found = self._searched("experiments", view_type=which)
+        return {experiment["name"] for experiment in found}
+
     def runs(self, study: str) -> list[Run]:
         """Return every run of a study."""
         named = self._asked("experiments/get-by-name", experiment_name=study)["experiment"]
-        body = {"experiment_ids": [named["experiment_id"]], "max_results": 1000}
-        request = Request(f"{self.url}/api/2.0/mlflow/runs/search", json.dumps(body).encode())
-        request.add_header("Content-Type", "application/json")
-        with closing(urlopen(request, timeout=30)) as answer:
-            return [_run(each) for each in json.load(answer).get("runs", [])]
+        found = self._searched("runs", experiment_ids=[named["experiment_id"]])
+        return [_run(each) for each in found]
 
     def trials(self, study: str) -> dict[str, Run]:
         """Return the runs of a study's trials by digest; there is one of each."""
@@ -81,6 +83,13 @@ class Tracking:
         query = urlencode({"run_uuid": run.number, "path": path})
         with closing(urlopen(f"{self.url}/get-artifact?{query}", timeout=30)) as answer:
             return bytes(answer.read())
+
+    def _searched(self, what: str, **body: Any) -> list[dict[str, Any]]:
+        content = json.dumps({"max_results": 1000, **body}).encode()
+        request = Request(f"{self.url}/api/2.0/mlflow/{what}/search", content)
+        request.add_header("Content-Type", "application/json")
+        with closing(urlopen(request, timeout=30)) as answer:
+            return list(json.load(answer).get(what, []))
 
     def _asked(self, call: str, **query: Any) -> dict[str, Any]:
         address = f"{self.url}/api/2.0/mlflow/{call}?{urlencode(query)}"
