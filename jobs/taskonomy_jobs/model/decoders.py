@@ -1,8 +1,8 @@
 """Decoders: from representations to a prediction, one shape for each kind of output.
 
 `paper` is the convolutional decoder of the supplementary material, with the fourteen layers that
-its published networks have at 256 px (six at 16×16, eight on the way up; the text counts fifteen), and
-fully connected layers of 2048 for vectors and classes. `tiny` tells the same story with fewer
+its published networks have at 256 px (six at 16×16, eight on the way up; the text counts fifteen),
+and fully connected layers of 2048 for vectors and classes. `tiny` tells the same story with fewer
 channels, for 64 and 128 px on a CPU. Both first convolve at 16×16, then double the side as often as
 the output asks.
 """
