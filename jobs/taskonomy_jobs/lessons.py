@@ -18,7 +18,7 @@ from taskonomy_jobs.batches import Batch, Feed, Shelf, is_fixed
 from taskonomy_jobs.checkpoint import read_weights
 from taskonomy_jobs.data.examples import Examples, Part, Statistics, open_examples, statistics
 from taskonomy_jobs.data.mirroring import Mirror, mirror_of
-from taskonomy_jobs.data.skips import Skips
+from taskonomy_jobs.data.skips import Skips, deep_check
 from taskonomy_jobs.evaluation import spread
 from taskonomy_jobs.folders import WEIGHTS_FILE
 from taskonomy_jobs.job import Job
@@ -39,6 +39,7 @@ REPRESENTATIONS = "representations"
 """Folder of the artifact root that representations are kept in."""
 
 
+PARTS: tuple[Part, Part, Part] = ("train", "val", "test")
 Shelves = tuple[Shelf, Shelf, Shelf]
 """Of the train, validation and test part."""
 Sight = Callable[[Batch], Inputs]
@@ -120,9 +121,8 @@ def _shelves(
     mirror: Mirror | None = None,
 ) -> Shelves:
     """Open the three parts; the training examples may be mirrored, no other is."""
-    parts: tuple[Part, Part, Part] = ("train", "val", "test")
-    opened = [_opened(job, data, target, size, part) for part in parts]
-    skips = Skips(sum(map(len, opened)))
+    opened = [_opened(job, data, target, size, part) for part in PARTS]
+    skips = _skips(job, data, sum(map(len, opened)))
     fixed = is_fixed(target, images=images)
     train, val, test = (
         Shelf(examples, skips, images=images, fixed=fixed, memory=job.memory, mirror=of_part)
@@ -136,10 +136,18 @@ def _opened(job: Job, data: TrialData, target: TrialTask, size: int, part: Part)
 
 
 def _clean_images(job: Job, data: TrialData, size: int) -> Shelf:
-    """Open the images of the whole train part, whatever the fraction that is learnt from."""
+    """Open the images of the whole train part, whatever the fraction that is learnt from.
+
+    How many may be damaged follows from all parts, as where a network of these images is trained.
+    """
     whole = data.model_copy(update={"fraction": 1.0})
-    examples = _opened(job, whole, image_task(), size, "train")
-    return Shelf(examples, Skips(len(examples)), images=False, fixed=True, memory=job.memory)
+    train, val, test = (_opened(job, whole, image_task(), size, part) for part in PARTS)
+    skips = _skips(job, data, len(train) + len(val) + len(test))
+    return Shelf(train, skips, images=False, fixed=True, memory=job.memory)
+
+
+def _skips(job: Job, data: TrialData, examples: int) -> Skips:
+    return Skips(examples, deep_check(job.launch.dataset, data))
 
 
 # --- what is seen of them ----------------------------------------------------------------------
@@ -197,9 +205,8 @@ def _encoder(source: SourceEncoder, trial: Trial, job: Job) -> nn.Module:
 def _views_digest(job: Job, data: TrialData, size: int) -> str:
     """Return a digest of which image each row of the data set's table of views stands for."""
     digest = hashlib.sha256()
-    parts: tuple[Part, Part, Part] = ("train", "val", "test")
     whole = data.model_copy(update={"fraction": 1.0})
-    for part in parts:
+    for part in PARTS:
         examples = _opened(job, whole, image_task(), size, part)
         digest.update(examples.ids.tobytes() + examples.views.tobytes())
     return digest.hexdigest()

@@ -38,7 +38,7 @@ def data() -> None:
 @click.option("--splits", help="A split's name or CSV: its buildings, by part. Else: every one.")
 @_layout
 @_tasks
-@click.option("--deep", is_flag=True, help="Decode every file instead of looking at headers.")
+@click.option("--deep", is_flag=True, help="Decode every file, not only size and ends.")
 @click.option(
     "--output",
     "-o",
@@ -52,8 +52,8 @@ def check(
 ) -> None:
     """Report which labels ROOT has, by task, part and building, and what is damaged.
 
-    Ends with 5 if a file is damaged. Without --deep it takes seconds: folders are listed, sizes
-    and headers looked at.
+    A view counts for a task where training would take it. Ends with 5 if a file is damaged. Without
+    --deep it takes seconds: folders are listed, sizes, headers and ends looked at.
     """
     options = {"--splits": splits, "--layout": layout, "--tasks": tasks, "--output": output}
     _run("check", root, options, *(["--deep"] if deep else []))
@@ -91,7 +91,9 @@ def browse(
 @data.command(name="make-rooms")
 @click.argument("out")
 @click.option("--buildings", type=click.IntRange(3), required=True, help="Buildings; 3 or more.")
-@click.option("--views", type=click.IntRange(1), required=True, help="Views of each building.")
+@click.option(
+    "--views", type=click.IntRange(2), required=True, help="Views of each building; 2 or more."
+)
 @click.option(
     "--size",
     type=click.Choice(["64", "128", "256"]),

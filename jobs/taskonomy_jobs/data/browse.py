@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from taskonomy_catalogue.errors import NotFound, TaskonomyError
+from taskonomy_catalogue.errors import NotFound, SettingRefused, TaskonomyError
 from taskonomy_catalogue.tasks import Task, TaskDictionary
 from taskonomy_catalogue.trials import TrialData, TrialTask
 from taskonomy_jobs.data import files, geometry, inputs
@@ -16,9 +16,12 @@ from taskonomy_jobs.data.examples import Example
 from taskonomy_jobs.data.layout import SEMANTIC_CLASSES, Layout, PointFields
 from taskonomy_jobs.data.opening import PoseExamples, Request, TaskExamples, found
 from taskonomy_jobs.data.pictures import distinct, eight_bits, picture
+from taskonomy_jobs.data.scenes import SCENE_CLASS_NAMES
 from taskonomy_jobs.data.sheet import Cell, Stroke, drawn
 from taskonomy_jobs.data.skips import Unreadable
 from taskonomy_jobs.data.splits import Split
+from taskonomy_jobs.rooms.kinds import KINDS, ROOM_KINDS
+from taskonomy_jobs.rooms.settings import RECORD
 
 Array = np.ndarray[Any, Any]
 
@@ -61,7 +64,10 @@ def contact_sheet(
 
     Raises:
         NotFound: there is no such view, or the data set is not there.
+        SettingRefused: the file is not to be a PNG.
     """
+    if out.suffix.lower() != ".png":
+        raise SettingRefused(f"--out {out}: the sheet is a PNG; name it {out.with_suffix('.png')}")
     data = open_dataset(dataset, layout)
     row = _row(data, building, point, view)
     look = Look(data, row, data.side)
@@ -85,7 +91,8 @@ def _row(data: DataSet, building: str | None, point: int | None, view: int | Non
     if view is not None:
         fits &= index.view == view
     if not fits.any():
-        asked = f"building {building or 'any'}, point {point}, view {view}"
+        given = {"building": building, "point": point, "view": view}
+        asked = ", ".join(f"{name} {one}" for name, one in given.items() if one is not None)
         raise NotFound(
             f"{data.root}: no RGB image of {asked}; there are {len(index)} views in "
             f"{len(index.buildings)} buildings, the first of them {index.name(0)}"
@@ -181,10 +188,21 @@ def _class_name(number: int) -> str:
     return SEMANTIC_CLASSES[number] if number < len(SEMANTIC_CLASSES) else f"class {number}"
 
 
-def _classes(_: Look, examples: TaskExamples, index: int) -> Cell:
-    example = examples.example(index, 0)
-    best = np.argsort(-example.target, kind="stable")[:3]
-    return Cell("", [_seen(example, 0)], [f"class {i}: {example.target[i]:.3f}" for i in best])
+def _classes(look: Look, examples: TaskExamples, index: int) -> Cell:
+    example, names = examples.example(index, 0), _names_of(look, examples.request.task)
+    best = np.argsort(-example.target, kind="stable")[:3].tolist()
+    words = [f"{names.get(i, f'class {i}')}: {example.target[i]:.3f}" for i in best]
+    return Cell("", [_seen(example, 0)], words)
+
+
+def _names_of(look: Look, task: TrialTask) -> dict[int, str]:
+    """Return what the classes of an image are called, as far as that is known here."""
+    if look.data.root.joinpath(RECORD).exists():
+        names = {"class_object": KINDS, "class_scene": ROOM_KINDS}.get(task.folder or "", ())
+    else:
+        published = (task.folder, task.output.channels) == ("class_scene", len(SCENE_CLASS_NAMES))
+        names = SCENE_CLASS_NAMES if published else ()
+    return dict(enumerate(names))
 
 
 def _numbers(_: Look, examples: TaskExamples, index: int) -> Cell:

@@ -1,7 +1,9 @@
 """What labels a data set has, and which of its files are damaged.
 
-The shallow check lists folders and looks at sizes and headers, of `MOST_FILES` files at most,
-evenly spread: seconds, whatever the size. The deep one decodes every file.
+The shallow check lists folders and looks at sizes, headers and ends, of `MOST_FILES` files at most,
+evenly spread: seconds, whatever the size. The deep one decodes every file. A view is counted for a
+task where training would take it: masked tasks need the depth that masks them, the room's layout
+and vanishing points a camera that has them.
 """
 
 import sys
@@ -23,14 +25,15 @@ from taskonomy_jobs.data.dataset import DataSet, open_dataset
 from taskonomy_jobs.data.encodings import encoding
 from taskonomy_jobs.data.index import domain_named
 from taskonomy_jobs.data.layout import Layout
-from taskonomy_jobs.data.poses import POSE_TASKS
+from taskonomy_jobs.data.opening import mask_domain
+from taskonomy_jobs.data.poses import POSE_TASKS, PoseTask, labelled
 from taskonomy_jobs.data.skips import Unreadable
 from taskonomy_jobs.data.splits import Split, read_split
 
 Array = np.ndarray[Any, Any]
 
 MOST_FILES = 50_000
-"""Files whose size and header a shallow check looks at."""
+"""Files whose size and ends a shallow check looks at, and the most cameras that it reads."""
 READERS = 16
 """Files looked at together."""
 UNSPLIT = "all"
@@ -47,7 +50,7 @@ class Building:
     views: int
     """Views with an RGB image; 0: the building is not there."""
     labels: dict[str, int]
-    """By task, the views that have every file it needs."""
+    """By task, the views that are examples of it, or images of some."""
 
 
 @dataclass(slots=True)
@@ -76,6 +79,8 @@ class Report:
     """Files that were looked at, or decoded."""
     strangers: int
     """Files in the domains' folders that are not theirs."""
+    by_file_alone: list[str] = field(default_factory=list)
+    """Tasks counted by their files, as there are too many cameras to read what each has."""
     buildings: list[Building] = field(default_factory=list)
     damaged: list[Damaged] = field(default_factory=list)
 
@@ -88,6 +93,16 @@ class Report:
 class _File:
     domain: str
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What a view must have to be an example of a task."""
+
+    domains: tuple[str, ...]
+    """Domains that have a file of it, or of its point, besides its image."""
+    camera: PoseTask | None = None
+    """The task whose label the view's camera may lack."""
 
 
 def checked(
@@ -113,9 +128,18 @@ def checked(
     """
     data = open_dataset(dataset, layout)
     split = read_split(data.root, splits) if splits else None
-    needed = {task.id: _domains(task) for task in dictionary if task.is_trained}
-    domains = sorted({"rgb"}.union(*needed.values()))
+    needed = {task.id: _need(data, task) for task in dictionary if task.is_trained}
+    domains = sorted({"rgb"}.union(*(need.domains for need in needed.values())))
     places = _places(data, split)
+    present = [
+        data.index.buildings.index(name) for name, _ in places if name in data.index.buildings
+    ]
+    cameras = sum(len(data.index.listings("points")[b].keys) for b in present)
+    if not deep and cameras > MOST_FILES:
+        by_file_alone = [task for task, need in needed.items() if need.camera]
+        needed |= {task: _Need(needed[task].domains) for task in by_file_alone}
+    else:
+        by_file_alone = []
     report = Report(
         root=str(data.root),
         layout=layout,
@@ -125,23 +149,23 @@ def checked(
         files=0,
         examined=0,
         strangers=0,
+        by_file_alone=by_file_alone,
         buildings=_coverage(data, places, needed),
     )
-    present = [
-        data.index.buildings.index(name) for name, _ in places if name in data.index.buildings
-    ]
     _examine(data, report, domains, present)
     return report
 
 
-def _domains(task: Task) -> tuple[str, ...]:
-    """Return the domains whose files a view needs for a task's label, besides its image."""
-    if task.id in POSE_TASKS:
-        return (*POSE_TASKS[task.id].domains, *POSE_TASKS[task.id].point_domains)
+def _need(data: DataSet, task: Task) -> _Need:
+    pose = POSE_TASKS.get(task.id)
+    if pose is not None:
+        return _Need((*pose.domains, *pose.point_domains), pose if pose.field else None)
     try:
-        return encoding(TrialTask.of(task)).domains
+        how = encoding(TrialTask.of(task))
     except TaskonomyError:
-        return (task.folder,) if task.folder else ()
+        return _Need((task.folder,) if task.folder else ())
+    mask = mask_domain(data, how)
+    return _Need(tuple(dict.fromkeys((*how.domains, *((mask,) if mask else ())))))
 
 
 def _places(data: DataSet, split: Split | None) -> list[tuple[str, str]]:
@@ -152,23 +176,27 @@ def _places(data: DataSet, split: Split | None) -> list[tuple[str, str]]:
 
 
 def _coverage(
-    data: DataSet, places: Sequence[tuple[str, str]], needed: dict[str, tuple[str, ...]]
+    data: DataSet, places: Sequence[tuple[str, str]], needed: dict[str, _Need]
 ) -> list[Building]:
-    has = {domain: _has(data, domain) for domain in sorted({"rgb"}.union(*needed.values()))}
+    domains = sorted({"rgb"}.union(*(need.domains for need in needed.values())))
+    has = {domain: _has(data, domain) for domain in domains}
     found = []
     for name, part in places:
         rows = data.index.rows_of([name])
-        labels = {
-            task: int(np.logical_and.reduce([has[d][rows] for d in ("rgb", *domains)]).sum())
-            for task, domains in needed.items()
-        }
+        labels = {task: _count(data, need, has, rows) for task, need in needed.items()}
         found.append(Building(name, part, len(rows), labels))
     return found
 
 
+def _count(data: DataSet, need: _Need, has: dict[str, Array], rows: Array) -> int:
+    """Return how many of some rows have what a task needs."""
+    having = rows[np.logical_and.reduce([has[d][rows] for d in ("rgb", *need.domains)])]
+    return len(labelled(data, need.camera, having) if need.camera else having)
+
+
 def _has(data: DataSet, domain: str) -> Array:
     """Return bool (V,): whether each view, or its point, has a file of a domain."""
-    own = data.index.has(domain)
+    own = data.index.has(domain).copy()
     if domain != "nonfixated_matches":
         return own
     for b in range(len(data.index.buildings)):
@@ -215,25 +243,22 @@ def _files(data: DataSet, sizes: dict[tuple[str, int], int], step: int) -> Itera
 
 
 def _glance(data: DataSet, file: _File) -> Unreadable | None:
-    """Return what is wrong with a file, from its size and first bytes."""
+    """Return what is wrong with a file, from its size, its first and its last bytes.
+
+    A vector is as quickly read as looked at; what ends oddly is decoded, and may be sound.
+    """
     try:
         if file.path.suffix == ".png":
             size = files.image_size(file.path)
             if size != (data.side, data.side):
                 raise files.wrong_size(file.path, size, data.side)
-            return None
-        with file.path.open("rb") as opened:
-            head = opened.read(8)
+        elif not file.path.stat().st_size:
+            raise Unreadable(file.path, "is empty")
+        return None if files.is_whole(file.path) else _decode(data, file)
     except Unreadable as error:
         return error
     except OSError as error:
         return Unreadable(file.path, f"cannot be read: {error.strerror or error}")
-    right = (
-        head.startswith(b"\x93NUMPY")
-        if file.path.suffix == ".npy"
-        else head.lstrip().startswith(b"{")
-    )
-    return None if right else Unreadable(file.path, "is empty" if not head else "is damaged")
 
 
 def _decode(data: DataSet, file: _File) -> Unreadable | None:

@@ -25,7 +25,7 @@ def _heading(report: Report) -> Iterator[str]:
         f"{report.root}: {report.layout} layout, {report.image_size}×{report.image_size} pixels"
         + (f", split {report.split}" if report.split else "")
     )
-    what = "decoded" if report.deep else "looked at by size and header"
+    what = "decoded" if report.deep else "looked at by size, header and end"
     share = "all" if report.examined == report.files else f"{report.examined:,}"
     strangers = f"; {report.strangers:,} other files in their folders" if report.strangers else ""
     yield f"{report.files:,} files, {share} {what}{strangers}"
@@ -43,6 +43,9 @@ def _tasks(report: Report) -> Iterator[str]:
         counts = [sum(b.labels[task] for b in report.buildings if b.part == part) for part in parts]
         rows.append([task, *(_count(c, totals[p]) for c, p in zip(counts, parts, strict=True))])
     yield from _aligned(rows)
+    if report.by_file_alone:
+        few = ", ".join(report.by_file_alone)
+        yield f"{few}: cameras counted, whatever they hold; --deep reads what each has"
 
 
 def _count(count: int, total: int) -> str:
@@ -79,7 +82,7 @@ def _damage(report: Report) -> Iterator[str]:
     if not report.damaged:
         yield ""
         yield "no damaged file" + (
-            "" if report.deep else " by size and header; --deep decodes each"
+            "" if report.deep else " by size, header and end; --deep decodes each"
         )
         return
     yield ""

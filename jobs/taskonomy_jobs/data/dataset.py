@@ -7,6 +7,7 @@ every image equally often, so throwing one out to keep another would gain nothin
 
 import os
 from collections import Counter, deque
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock, local
@@ -26,8 +27,11 @@ from taskonomy_jobs.data.skips import Unreadable
 Array = np.ndarray[Any, Any]
 _Key = tuple[str, Pixels, int, int]
 
+MEMORY_VARIABLE = "TASKONOMY_MEMORY_MIB"
 MEMORY_MIB = 512
-"""Decoded images that a process keeps, MiB; ``TASKONOMY_MEMORY_MIB`` says otherwise."""
+"""Decoded images that a process keeps, MiB; `MEMORY_VARIABLE` says otherwise."""
+MOST_DIGITS = 9
+"""Of that number: a million times a machine's memory is a slip of the keyboard."""
 RECENT = 4
 """Images that each thread keeps besides, for the example it is at: image, label and mask."""
 LOOKED_AT = 15
@@ -58,7 +62,7 @@ class DataSet:
         self.index = Index(root, layout)
         self.cameras = Cameras(self.index)
         self._kept: dict[_Key, Array] = {}
-        self._left = int(os.environ.get("TASKONOMY_MEMORY_MIB", MEMORY_MIB)) << 20
+        self._left = memory_mib() << 20
         self._lock = Lock()
         self._last = _Last()
 
@@ -182,6 +186,18 @@ def scaled_colour(stored: Array) -> Array:
     scaled /= np.float32(127.5)
     scaled -= np.float32(1)
     return scaled
+
+
+def memory_mib(environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many MiB of decoded images a process keeps.
+
+    Raises:
+        SettingRefused: the variable is no whole number from 0.
+    """
+    text = environment.get(MEMORY_VARIABLE, "").strip() or str(MEMORY_MIB)
+    if not (text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS):
+        raise SettingRefused(f"{MEMORY_VARIABLE} is {text!r}; write a whole number of MiB from 0")
+    return int(text)
 
 
 @lru_cache(maxsize=4)

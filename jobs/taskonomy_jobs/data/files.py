@@ -50,6 +50,29 @@ def image_size(path: Path) -> tuple[int, int]:
     return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
+_LAST_BYTES = 64
+"""How far from a file's end its closing mark is looked for: line feeds may follow it."""
+_ENDS = {".png": _END, ".json": b"}"}
+_STARTS = {".png": _PNG, ".json": b"{"}
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file opens and closes as its kind does; if not, decoding it tells.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if path.suffix not in _ENDS:
+        return False
+    with path.open("rb") as file:
+        head = file.read(_LAST_BYTES)
+        file.seek(max(0, file.seek(0, 2) - _LAST_BYTES))
+        tail = file.read()
+    return head.lstrip().startswith(_STARTS[path.suffix]) and tail.rstrip().endswith(
+        _ENDS[path.suffix]
+    )
+
+
 def image(path: Path | str, pixels: Pixels, side: int, size: int) -> Array:
     """Return an image's stored values.
 

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -77,13 +77,10 @@ class Index:
         self.buildings = tuple(_buildings(root, layout))
         """Every building that has a folder of RGB images, sorted."""
         if not self.buildings:
-            raise NotFound(
-                f"{root}: no building has a folder of RGB images in the {layout} layout "
-                f"({domain_folder(root, layout, '<building>', DOMAINS['rgb'])}); name the data "
-                "set's folder, and the layout it has: taskonomy or omnidata"
-            )
+            raise NotFound(_no_buildings(root, layout))
         self._listings: dict[str, list[Listing]] = {}
         self._folders: dict[tuple[str, int], str] = {}
+        self._has: dict[str, Array] = {}
 
     def listings(self, domain: str) -> list[Listing]:
         """Return the domain's listing in each building, by the order of `buildings`."""
@@ -133,12 +130,15 @@ class Index:
         return len(self.view_keys)
 
     def has(self, domain: str) -> Array:
-        """Return bool (V,): whether each view has a file of a domain."""
-        found = [
-            np.isin(rgb.keys, other.keys, assume_unique=True)
-            for rgb, other in zip(self.listings("rgb"), self.listings(domain), strict=True)
-        ]
-        return np.concatenate(found)
+        """Return bool (V,), read-only: whether each view has a file of a domain."""
+        if domain not in self._has:
+            found = [
+                np.isin(rgb.keys, other.keys, assume_unique=True)
+                for rgb, other in zip(self.listings("rgb"), self.listings(domain), strict=True)
+            ]
+            self._has[domain] = np.concatenate(found)
+            self._has[domain].flags.writeable = False
+        return self._has[domain]
 
     def rows_of(self, buildings: Sequence[str]) -> Array:
         """Return int64: the rows of some buildings; those that are not there have none."""
@@ -216,12 +216,24 @@ def _buildings(root: Path, layout: Layout) -> list[str]:
     parent = root if layout == "taskonomy" else root / rgb / OMNIDATA_COMPONENT
     try:
         names = [entry.name for entry in os.scandir(parent) if entry.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     except OSError as error:
         raise NotFound(f"{parent}: {error.strerror}; name the data set's folder") from error
     names = [name for name in names if not name.startswith(".") and name != SPLITS_FOLDER]
     if layout == "taskonomy":
         names = [name for name in names if (root / name / rgb).is_dir()]
     return sorted(names)
+
+
+def _no_buildings(root: Path, layout: Layout) -> str:
+    """Return the complaint, with the layout that the folder has if it has one."""
+    place = domain_folder(root, layout, "<building>", DOMAINS["rgb"])
+    said = f"{root}: no building has a folder of RGB images in the {layout} layout ({place})"
+    for other in get_args(Layout):
+        if other != layout and _buildings(root, other):
+            return f"{said}; it has the {other} layout: say so"
+    return f"{said}; name the data set's folder, and the layout it has: taskonomy or omnidata"
 
 
 def _listed(index: Index, domain: Domain) -> list[Listing]:

@@ -1,8 +1,9 @@
 """Behind `examples.open_examples`: which views have a task's labels, and one example read."""
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from taskonomy_jobs.data.dataset import DataSet, open_dataset
 from taskonomy_jobs.data.encodings import MASKS, Encoding, Label, Source, encoding
 from taskonomy_jobs.data.examples import Example, Part, Statistics
 from taskonomy_jobs.data.poses import POSE_TASKS, PoseTask, labelled, raw_vectors
-from taskonomy_jobs.data.skips import Unreadable
+from taskonomy_jobs.data.skips import Skips, Unreadable, deep_check
 from taskonomy_jobs.data.splits import Split, read_split
 from taskonomy_jobs.data.statistics import kept_statistics
 from taskonomy_jobs.data.tuples import Tuples, fraction, singles
@@ -152,7 +153,16 @@ def statistics_of(examples: object) -> Statistics:
     request = examples.request
     whole = request.trial_data.model_copy(update={"fraction": 1.0})
     training = replace(request, part="train", trial_data=whole, seed=0)
-    return kept_statistics(request.data, request, lambda: found(training))
+    return kept_statistics(training, lambda: found(training), lambda: _skips(training))
+
+
+def _skips(request: Request) -> Skips:
+    """Return a counter of damaged files for all examples, as where networks learn from them."""
+    count = 0
+    for part in get_args(Part):
+        with suppress(NotFound):
+            count += len(found(replace(request, part=part)))
+    return Skips(count, deep_check(str(request.data.root), request.trial_data))
 
 
 def found(request: Request) -> TaskExamples:
@@ -167,7 +177,7 @@ def found(request: Request) -> TaskExamples:
             "pairs and triplets can be formed, a task of one's own takes one image"
         )
     how = encoding(request.task)
-    mask = _mask_domain(request, how)
+    mask = mask_domain(request.data, how)
     needed = (*how.domains, *((mask,) if mask else ()))
     have = _with_files(request, rows, needed)
     examples = ImageExamples(request, singles(request.data.index, have), mask, how)
@@ -207,11 +217,11 @@ def _rows(request: Request) -> Array:
     return fraction(index, rows, request.trial_data.fraction, request.seed)
 
 
-def _mask_domain(request: Request, how: Encoding) -> str | None:
+def mask_domain(data: DataSet, how: Encoding) -> str | None:
+    """Return the domain that tells a task which pixels have geometry; None: it asks for none."""
     if not how.masked:
         return None
-    index = request.data.index
-    return next((name for name in MASKS if any(len(i.keys) for i in index.listings(name))), None)
+    return next((n for n in MASKS if any(len(i.keys) for i in data.index.listings(n))), None)
 
 
 def _with_files(request: Request, rows: Array, domains: tuple[str, ...]) -> Array:

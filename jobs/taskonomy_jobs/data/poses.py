@@ -49,7 +49,7 @@ def labelled(data: DataSet, task: PoseTask, rows: Array) -> Array:
     if task.field is None:
         return rows
     table = data.cameras.table(rows)
-    lacks = np.isnan(getattr(table, task.field)).reshape(len(rows), -1).any(1)
+    lacks = np.isnan(getattr(table, task.field)).any(axis=(1, 2))
     return np.asarray(rows[(table.status != ABSENT) & ~((table.status == READ) & lacks)])
 
 

@@ -1,11 +1,13 @@
 """Damaged files: named, counted, passed over up to a stated share, then a clear stop."""
 
+import shlex
 from dataclasses import dataclass, field
 
 from taskonomy_catalogue.errors import TaskonomyError
+from taskonomy_catalogue.trials import TrialData
 
 ALLOWED_SHARE = 0.01
-"""Share of the examples that may be unreadable before training stops."""
+"""Unreadable files that may be passed over, as a share of the examples, before training stops."""
 
 
 class Unreadable(Exception):
@@ -27,12 +29,14 @@ class TooManyUnreadable(TaskonomyError):
 
 @dataclass(slots=True)
 class Skips:
-    """The examples passed over so far; one object for all parts a process reads."""
+    """The files passed over so far; one object for all parts a process reads."""
 
     examples: int
     """How many examples there are: what the share is of."""
+    check: str = "taskonomyctl data check ROOT --deep"
+    """The command that lists every damaged file."""
     allowed_share: float = ALLOWED_SHARE
-    """Largest share that may be passed over."""
+    """Most files that may be passed over, for each example there is."""
     why: dict[str, str] = field(default_factory=dict)
     """By path, what is wrong with it, in the order met; each file counts once."""
 
@@ -61,9 +65,16 @@ class Skips:
 
     def _message(self) -> str:
         named = "; ".join(f"{path}: {why}" for path, why in list(self.why.items())[:3])
+        files = "1 file" if self.count == 1 else f"{self.count} files"
         return (
-            f"{self.count} of {self.examples} examples cannot be read, more than the "
+            f"{files} of {self.examples} examples cannot be read, more than the "
             f"{self.allowed_share:.2%} that may be passed over ({named}). "
-            "`taskonomyctl data check --deep` lists every damaged file; replace them, or leave "
-            "their buildings out of the split"
+            f"`{self.check}` lists every damaged file; replace them, or leave their buildings out "
+            "of the split"
         )
+
+
+def deep_check(dataset: str, data: TrialData) -> str:
+    """Return the command that lists every damaged file of a trial's data."""
+    words = ["taskonomyctl", "data", "check", dataset, "--deep", "--splits", data.splits]
+    return shlex.join([*words, *(["--layout", data.layout] if data.layout != "taskonomy" else [])])

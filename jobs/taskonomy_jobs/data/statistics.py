@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from taskonomy_jobs.data.dataset import DataSet
 from taskonomy_jobs.data.examples import Statistics
 from taskonomy_jobs.data.keys import mixed
 from taskonomy_jobs.data.poses import POSE_TASKS
@@ -35,28 +34,41 @@ SMALLEST_DEVIATION = 1e-6
 
 
 def kept_statistics(
-    data: DataSet, request: "Request", training: Callable[[], "TaskExamples"]
+    request: "Request", training: Callable[[], "TaskExamples"], skips: Callable[[], Skips]
 ) -> Statistics:
-    """Return what is kept of these labels; else compute it over the train part and keep it."""
-    path = cache_folder(data.root) / "statistics" / f"{request.task.id}-{_digest(request)}.json"
+    """Return what is kept of these labels; else compute it over the train part and keep it.
+
+    Args:
+        request: whose labels are meant.
+        training: opens the train part.
+        skips: makes the counter of damaged files.
+
+    Raises:
+        TooManyUnreadable: too many of the labels are damaged.
+    """
+    path = (
+        cache_folder(request.data.root)
+        / "statistics"
+        / f"{request.task.id}-{_digest(request)}.json"
+    )
     try:
         return Statistics.from_dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    computed = computed_statistics(training())
+    computed = computed_statistics(training(), skips())
     keep(path, lambda file: file.write(json.dumps(computed.to_dict()).encode()))
     return Statistics.from_dict(json.loads(json.dumps(computed.to_dict())))
 
 
-def computed_statistics(examples: "TaskExamples") -> Statistics:
+def computed_statistics(examples: "TaskExamples", skips: Skips) -> Statistics:
     """Return the statistics of these examples."""
     task = examples.request.task
     if task.id in POSE_TASKS:
         return _of_poses(examples)  # type: ignore[arg-type]
     if task.output.kind == "vector":
-        return _of_vectors(_drawn_labels(examples))  # type: ignore[arg-type]
+        return _of_vectors(_drawn_labels(examples, skips))  # type: ignore[arg-type]
     if task.output.kind == "class-map":
-        return _of_classes(examples)  # type: ignore[arg-type]
+        return _of_classes(examples, skips)  # type: ignore[arg-type]
     return Statistics(len(examples))
 
 
@@ -98,9 +110,9 @@ class _Shares:
         self.images += 1
 
 
-def _of_classes(examples: "ImageExamples") -> Statistics:
+def _of_classes(examples: "ImageExamples", skips: Skips) -> Statistics:
     shares = _Shares(np.zeros(examples.request.task.output.channels))
-    for index, skips in _chosen(examples):
+    for index in _chosen(examples):
         try:
             shares.add(*examples.label(index, 0))
         except Unreadable as error:
@@ -109,9 +121,9 @@ def _of_classes(examples: "ImageExamples") -> Statistics:
     return Statistics(shares.images, weights=rebalanced(shares.pixels / total))
 
 
-def _drawn_labels(examples: "ImageExamples") -> Array:
+def _drawn_labels(examples: "ImageExamples", skips: Skips) -> Array:
     found = []
-    for index, skips in _chosen(examples):
+    for index in _chosen(examples):
         try:
             found.append(examples.label(index, 0)[0].astype(np.float64))
         except Unreadable as error:
@@ -119,11 +131,10 @@ def _drawn_labels(examples: "ImageExamples") -> Array:
     return np.stack(found)
 
 
-def _chosen(examples: "TaskExamples") -> "list[tuple[int, Skips]]":
-    """Return the examples to compute from, in order, each with the one counter of damaged files."""
-    skips = Skips(len(examples))
+def _chosen(examples: "TaskExamples") -> list[int]:
+    """Return the examples to compute from, in order."""
     few = np.argsort(mixed(examples.ids), kind="stable")[:MOST_IMAGES]
-    return [(int(index), skips) for index in np.sort(few)]
+    return [int(index) for index in np.sort(few)]
 
 
 def _digest(request: "Request") -> str:

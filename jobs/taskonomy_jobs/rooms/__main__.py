@@ -18,7 +18,7 @@ from pathlib import Path
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from taskonomy_catalogue.errors import TaskonomyError  # noqa: E402
+from taskonomy_catalogue.errors import NotFound, TaskonomyError  # noqa: E402
 from taskonomy_jobs.rooms.make import make  # noqa: E402
 from taskonomy_jobs.rooms.settings import RoomsSettings  # noqa: E402
 
@@ -40,8 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
     except OSError as error:
-        sys.stderr.write(f"Error: {error.filename or options.out}: {error.strerror or error}\n")
-        return 1
+        place = error.filename or options.out
+        sys.stderr.write(f"Error: {place}: cannot be written: {error.strerror or error}\n")
+        return NotFound.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("\nStopped. The same command goes on where this one was.\n")
         return 130
@@ -57,7 +58,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m taskonomy_jobs.rooms", description=__doc__)
     parser.add_argument("out", type=Path, help="folder to write; a run that was cut off goes on")
     parser.add_argument("--buildings", type=int, required=True, help="3 or more")
-    parser.add_argument("--views", type=int, required=True, help="views of each building")
+    parser.add_argument(
+        "--views", type=int, required=True, help="views of each building; 2 or more"
+    )
     parser.add_argument("--size", type=int, default=64, help="64, 128 or 256 pixels")
     parser.add_argument("--seed", type=int, default=0, help="another seed is another world")
     parser.add_argument(

@@ -53,6 +53,13 @@ def test_the_module_is_started_with_its_options(
     assert result.exit_code == 3
 
 
+def test_a_building_has_two_views_or_more(started: list[list[str]]) -> None:
+    words = ["data", "make-rooms", "OUT", "--buildings", "3", "--views", "1"]
+    result = CliRunner().invoke(cli, words)
+    assert (result.exit_code, started) == (2, [])
+    assert "1 is not in the range x>=2" in result.output
+
+
 def test_without_the_jobs_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, started: list[list[str]]
 ) -> None:

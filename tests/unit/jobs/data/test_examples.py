@@ -8,7 +8,7 @@ from tiny_data import SIDE, TinyData, task, trial_data
 
 from taskonomy_catalogue.errors import NotFound, SettingRefused
 from taskonomy_jobs.data.examples import Statistics, open_examples, statistics
-from taskonomy_jobs.data.skips import Skips, TooManyUnreadable, Unreadable
+from taskonomy_jobs.data.skips import Skips, TooManyUnreadable, Unreadable, deep_check
 
 LAYOUTS = ["taskonomy", "omnidata"]
 
@@ -192,13 +192,37 @@ def test_a_damaged_camera_is_named_and_left_out_of_statistics(tmp_path: Path) ->
 
 
 def test_skips_stop_past_the_share_and_count_each_file_once() -> None:
-    skips = Skips(examples=200)
+    data = trial_data("omnidata", "my split")
+    skips = Skips(200, deep_check("/data/rooms", data))
     assert skips.add(Unreadable("one.png", "is empty"))
     assert not skips.add(Unreadable("one.png", "is empty"))
     skips.add(Unreadable("two.png", "is damaged"))
     assert (skips.count, skips.first) == (2, "one.png: is empty")
-    with pytest.raises(TooManyUnreadable, match=r"3 of 200 examples .* 1\.00%.*one\.png"):
+    with pytest.raises(TooManyUnreadable, match=r"3 files of 200 examples .* 1\.00%") as stopped:
         skips.add(Unreadable("three.png", "is missing"))
+    assert "(one.png: is empty; two.png: is damaged; three.png: is missing)" in str(stopped.value)
+    command = "taskonomyctl data check /data/rooms --deep --splits 'my split' --layout omnidata"
+    assert f"`{command}` lists every damaged file" in str(stopped.value)
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_one_damaged_label_is_one_of_all_parts_examples(tmp_path: Path, damaged: int) -> None:
+    """Of 40 training images one is 2.5 %, and of the 100 that there are 1 %: passed over."""
+    tiny = TinyData(tmp_path)
+    tiny.split("s", {"train": ["a"], "val": ["b"], "test": ["c"]})
+    for building, views in {"a": 40, "b": 30, "c": 30}.items():
+        for view in range(views):
+            tiny.png(building, 0, view, "rgb", np.zeros((4, 4, 3), np.uint8))
+            tiny.png(building, 0, view, "segment_semantic", np.ones((4, 4), np.uint8))
+    for view in range(damaged):
+        tiny.path("a", 0, view, "segment_semantic", "png").write_bytes(b"")
+    learnt = task("segmentation-semantic")
+    found = open_examples(str(tiny.root), trial_data(), learnt, 4, "train")
+    if damaged == 1:
+        assert statistics(found).count == 39
+        return
+    with pytest.raises(TooManyUnreadable, match=r"2 files of 100 examples .* --deep --splits s`"):
+        statistics(found)
 
 
 def test_semantic_weights_are_one_on_average_and_larger_for_rare_classes(tmp_path: Path) -> None:

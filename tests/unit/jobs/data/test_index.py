@@ -2,6 +2,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,8 +127,16 @@ def test_a_folder_without_images_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(NotFound, match="no building has a folder of RGB images"):
         Index(tmp_path / "empty", "taskonomy")
-    with pytest.raises(NotFound, match="No such file"):
+    with pytest.raises(NotFound, match="name the data set's folder, and the layout"):
         Index(tmp_path / "empty", "omnidata")
+
+
+@pytest.mark.parametrize(("has", "named"), [("taskonomy", "omnidata"), ("omnidata", "taskonomy")])
+def test_the_layout_that_a_data_set_has_is_named(tmp_path: Path, has: Any, named: Any) -> None:
+    TinyData(tmp_path, has).views("a", {0: 1})
+    said = f"no building has .* in the {named} layout .*; it has the {has} layout: say so"
+    with pytest.raises(NotFound, match=said):
+        Index(tmp_path, named)
 
 
 def _counting(listed: list[str]) -> object:

@@ -121,3 +121,10 @@ def test_other_arguments_for_the_same_folder_are_refused(rooms: Path) -> None:
     assert "were made with views 7" in done.stderr
     assert "Traceback" not in done.stderr
     assert digests(rooms) == before
+
+
+def test_a_place_that_cannot_be_written_is_a_mistake_and_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = make_rooms(tmp_path / "file" / "rooms", "--buildings", "3", "--views", "2")
+    assert done.returncode == 6
+    assert f"Error: {tmp_path / 'file' / 'rooms'}: cannot be written: Not a dir" in done.stderr

@@ -300,6 +300,18 @@ def test_too_many_damaged_examples_end_it(
     assert "cannot be read, more than the 1.00%" in failed["reason"]
 
 
+def test_an_image_too_few_to_stop_a_source_does_not_stop_its_transfers(
+    world: World, tmp_path: Path, small_study: Callable[..., Study]
+) -> None:
+    """Representations are normalised by all 90 training images; with val and test there are 112."""
+    world.sizes |= {"train": 90}
+    world.damaged = {"train": frozenset({80})}  # outside the half that transfers learn from
+    transfers = of_kind(small_study(steps=1), "transfer", "depth", order=1)
+    (random,) = (trial for trial in transfers if trial.sources == ("random",))
+    assert run(world, tmp_path, [random]) == 0
+    assert left(world, random)[3].skipped == 0
+
+
 @pytest.mark.slow
 def test_a_transfer_waits_for_its_sources(
     world: World,
