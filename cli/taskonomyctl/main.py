@@ -46,6 +46,7 @@ Exit codes:
   5  a file was refused: the message names line, column and reason
   6  something is missing, busy or away: a warehouse, a study, a solver, a server
   7  the study ended, and some of its trials have no result: the table says why
+  8  rebuilt, and the warehouse was wrong: it is another now, the message says where it differed
   130  interrupted by Ctrl-C, 143 by SIGTERM: what was committed before is kept
   141  the reader of the output went away, as head does
 """

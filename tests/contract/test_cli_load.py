@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from trial_results import Artifacts, small_study, study_document, trials_of
@@ -139,6 +140,31 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
         6,
         "the tracking server http://127.0.0.1:1 does not answer",
     ),
+    "a bucket without a name": (
+        ["load", "-f", "study.yaml", "--from-artifacts", "s3://"],
+        2,
+        "--from-artifacts 's3://' names no bucket; write s3://BUCKET/PREFIX",
+    ),
+    "a database that is not there": (
+        ["load", "-f", "study.yaml", "--from-tracking", "sqlite:///nowhere/mlflow.db"],
+        6,
+        "nowhere/mlflow.db; check the tracking URI sqlite:///nowhere/mlflow.db",
+    ),
+    "a warehouse in a file": (
+        ["load", "-f", "study.yaml", "--warehouse", "bad.yaml/x.duckdb"],
+        6,
+        "bad.yaml/x.duckdb cannot be loaded into: bad.yaml: File exists; name another with",
+    ),
+    "win rates that are not there": (
+        ["load", "-f", "study.yaml", "--win-rates", "nowhere"],
+        6,
+        "(target=*.parquet); run its jobs first",
+    ),
+    "force without a rebuild": (
+        ["load", "-f", "study.yaml", "--force"],
+        2,
+        "--force is a word about --rebuild; give both, or neither",
+    ),
     "publish and not": (
         ["load", "-f", "study.yaml", "--publish", "x", "--no-publish"],
         2,
@@ -196,5 +222,32 @@ def test_a_snapshot_that_cannot_be_published_is_said(artifacts: Artifacts, run: 
     Path("taken").touch()
     done = run("load", "-f", "study.yaml", "--publish", "taken")
     assert done.returncode == 6
-    assert "loaded, and no snapshot published: " in done.stderr
+    assert "loaded, and no snapshot published: a snapshot goes into a folder, and " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_rebuild_from_the_wrong_place_is_refused_and_one_that_corrects_ends_otherwise(
+    artifacts: Artifacts, run: Run
+) -> None:
+    trials = artifacts.leave_all(small_study())
+    assert run("load", "-f", "study.yaml", "--no-publish").returncode == 0
+    Path("empty").mkdir()
+    rebuild = ("load", "--no-publish", "--rebuild")
+    wrong = run(*rebuild, "--from-artifacts", "empty")
+    assert wrong.returncode == 6
+    assert (
+        f"0 are found where this looked; name the place they were loaded from (such as "
+        f"{artifacts.root}), or drop what is gone with --rebuild --force" in wrong.stderr
+    )
+    artifacts.leave(trials[0], losses=np.ones(50, np.float32))
+    corrected = run(*rebuild)
+    assert corrected.returncode == 8
+    assert "  trial_loss: 1 rows were missing, 1 too many" in corrected.stderr
+    assert "taxonomies and error bars made from it are gone" in corrected.stderr
+    assert run(*rebuild).returncode == 0
+
+
+def test_a_place_without_results_is_said(artifacts: Artifacts, run: Run) -> None:
+    done = run("load", "-f", "study.yaml", "--no-publish")
+    assert done.returncode == 0
+    assert f"no folder in {artifacts.root} holds a result.json: no trial is finished" in done.stderr

@@ -29,6 +29,8 @@ def place_of(text: str, setting: str) -> str:
     """
     if is_s3(text):
         place = text.rstrip("/")
+        if not is_s3(place):
+            raise SettingRefused(f"{setting} {text!r} names no bucket; write s3://BUCKET/PREFIX")
     elif text.startswith("file://"):
         place = str(Path(url2pathname(urlsplit(text).path)).absolute())
     elif "://" in text or text.startswith("mlflow-artifacts:"):
@@ -163,7 +165,7 @@ def _copy_blob(
 
 
 def _read_remote(connection: duckdb.DuckDBPyConnection, uris: list[str]) -> dict[str, bytes]:
-    """Read objects all at once, as servers are far; one by one if one of them is missing."""
+    """Read objects all at once, as servers are far; by halves if one of them is missing."""
     if not uris:
         return {}
     try:
@@ -172,7 +174,8 @@ def _read_remote(connection: duckdb.DuckDBPyConnection, uris: list[str]) -> dict
         ).fetchall()
     except duckdb.Error as error:
         if len(uris) > 1:
-            return {k: v for uri in uris for k, v in _read_remote(connection, [uri]).items()}
+            half = len(uris) // 2
+            return _read_remote(connection, uris[:half]) | _read_remote(connection, uris[half:])
         if is_about_server(error):
             raise as_unreachable(uris[0], error) from None
         return {}

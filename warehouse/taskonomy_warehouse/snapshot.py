@@ -25,7 +25,7 @@ from pathlib import Path
 import duckdb
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from taskonomy_catalogue.errors import InputRefused, NotFound, TaskonomyError
+from taskonomy_catalogue.errors import InputRefused, NotFound, SettingRefused, TaskonomyError
 from taskonomy_warehouse.files import get_ready, place_of, read_files, upload, write_file
 from taskonomy_warehouse.s3 import as_unreachable, forget_s3, is_s3
 from taskonomy_warehouse.warehouse import SCHEMA_VERSION, TABLES, studies, writing
@@ -33,6 +33,8 @@ from taskonomy_warehouse.warehouse import SCHEMA_VERSION, TABLES, studies, writi
 MANIFEST = "manifest.json"
 KEPT = 3
 """Copies kept in a local folder, the current one among them."""
+MOST_ON_S3 = 1 << 30
+"""Bytes of a copy on S3: DuckDB holds all of an object while it sends it, and doubles its room."""
 LARGE_TABLES = ("trial_loss",)
 """Left empty unless asked for."""
 
@@ -75,15 +77,16 @@ def publish(
 
     Raises:
         Unreachable: the server does not answer. The former snapshot is still the current one.
+        SettingRefused: the place is no folder, or the copy is more than S3 takes from here.
     """
-    folder = warehouse.absolute().parent if is_s3(place) else Path(place)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = warehouse.absolute().parent if is_s3(place) else _folder(place)
     with _workplace(folder, warehouse) as workplace:
         copy = workplace / "copy.duckdb"
         without = () if losses else LARGE_TABLES
         _copy(connection, copy, without)
         manifest = _manifest(connection, copy, without)
         if is_s3(place):
+            _check_size(manifest, place)
             upload(connection, copy, f"{place}/{manifest.file}")
         else:
             copy.replace(folder / manifest.file)
@@ -189,6 +192,27 @@ def read_manifest(connection: duckdb.DuckDBPyConnection, place: str) -> Manifest
 # --- making one --------------------------------------------------------------------------------
 
 
+def _folder(place: str) -> Path:
+    folder = Path(place)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingRefused(
+            f"a snapshot goes into a folder, and {folder} is none: {error.strerror}; name another "
+            "with --publish"
+        ) from error
+    return folder
+
+
+def _check_size(manifest: Manifest, place: str) -> None:
+    if manifest.bytes > MOST_ON_S3:
+        advice = "" if manifest.without else " without --publish-losses, or"
+        raise SettingRefused(
+            f"the copy has {manifest.bytes / 2**30:.1f} GiB, and at most {MOST_ON_S3 / 2**30:g} "
+            f"GiB go to {place}; publish it{advice} into a folder"
+        )
+
+
 @contextmanager
 def _workplace(folder: Path, warehouse: Path) -> Iterator[Path]:
     """Give an empty folder to make the copy in; it replaces the one that a kill left."""
@@ -268,16 +292,28 @@ _AGAIN = "; the copy is damaged: publish it again with `taskonomyctl load --publ
 def _size_and_sha256(
     connection: duckdb.DuckDBPyConnection, copy: str, *, whole: bool
 ) -> tuple[int, str | None]:
+    if not is_s3(copy):
+        return _size_and_sha256_here(Path(copy), whole=whole)
     columns = "size, sha256(content)" if whole else "size, NULL"
     try:
         row = connection.execute(f"SELECT {columns} FROM read_blob(?)", [copy]).fetchone()
     except duckdb.Error as error:
-        if is_s3(copy):
-            raise as_unreachable(copy, error) from None
-        raise NotFound(f"{copy} is gone, the manifest names it{_AGAIN}") from error
+        raise as_unreachable(copy, error) from None
     if row is None:
         raise NotFound(f"{copy} is gone, the manifest names it{_AGAIN}")
     return int(row[0]), row[1]
+
+
+def _size_and_sha256_here(copy: Path, *, whole: bool) -> tuple[int, str | None]:
+    """As `_size_and_sha256`, of a file of any size: DuckDB takes a blob up to 3.9 GiB."""
+    try:
+        with copy.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if whole else None
+            return os.fstat(file.fileno()).st_size, sha256
+    except FileNotFoundError as error:
+        raise NotFound(f"{copy} is gone, the manifest names it{_AGAIN}") from error
+    except OSError as error:
+        raise InputRefused(copy, f"cannot be read: {error.strerror}") from error
 
 
 def _shut_in(connection: duckdb.DuckDBPyConnection, may_write: Path | None) -> None:

@@ -61,8 +61,10 @@ def compute(partition: Partition) -> str:
         NotFound: there is no such snapshot, study or target.
         InputRefused: a file of losses is gone, broken, or has other rows than when it was checked.
         Unreachable: a server does not answer; the job can be run again.
+        TaskonomyError: the win rates cannot be written.
     """
     out = place_of(partition.out, "--out")
+    _check_out(out)
     with (
         tempfile.TemporaryDirectory(prefix="win-rates-") as folder,
         writing(Path(folder) / "one-target.duckdb") as connection,
@@ -149,7 +151,7 @@ def _write(connection: duckdb.DuckDBPyConnection, out: str, study: str, target: 
     # S3 shows an object when it is whole; a folder needs the rename.
     written = file if is_s3(out) else f"{out}/.target={target}.parquet"
     if not is_s3(out):
-        Path(out).mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(out))
     quoted = written.replace("'", "''")
     try:
         connection.execute(
@@ -170,10 +172,27 @@ def _write(connection: duckdb.DuckDBPyConnection, out: str, study: str, target: 
     except duckdb.Error as error:
         if is_s3(out):
             raise as_unreachable(file, error) from None
-        raise
+        raise _not_written(out, str(error).splitlines()[0]) from error
     if not is_s3(out):
         Path(written).replace(file)
     return file
+
+
+def _check_out(out: str) -> None:
+    """Refuse a file before anything is computed for it."""
+    if not is_s3(out) and Path(out).exists() and not Path(out).is_dir():
+        raise _not_written(out, "it is a file")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(str(out), str(error.strerror)) from error
+
+
+def _not_written(out: str, reason: str) -> TaskonomyError:
+    return TaskonomyError(f"--out {out}: no win rates can be written there: {reason}; name another")
 
 
 def parsed(arguments: Sequence[str] | None) -> Partition:

@@ -158,13 +158,17 @@ def zero_counts(rows: int, transfers: int) -> WinCounts:
 def _targets_to_update(connection: duckdb.DuckDBPyConnection, study: str) -> list[str]:
     """Return the targets with a network that has losses and neither win rates nor affinity.
 
-    A target's only network has no rival and never a win rate: its affinity says it was seen to.
+    A target's only network has no rival and never a win rate: its affinity says it was seen to. If
+    it is a baseline, which has no affinity either, there is nothing to be seen to.
     """
     in_files = losses_stay(connection, study)
     losses = "trial_result USING (study, transfer_id)" if in_files else "trial USING (digest)"
     rows = connection.execute(
-        f"SELECT DISTINCT target FROM transfer SEMI JOIN {losses} "
-        "ANTI JOIN computed_affinity USING (study, transfer_id) WHERE study = ? "
+        "SELECT DISTINCT target FROM (SELECT study, target, transfer_id, kind, "
+        "count(*) OVER (PARTITION BY target) AS networks "
+        f"FROM transfer SEMI JOIN {losses} WHERE study = ?) "
+        "ANTI JOIN computed_affinity USING (study, transfer_id) "
+        "WHERE (networks > 1 OR kind IN ('task-specific', 'transfer')) "
         "AND transfer_id NOT IN (SELECT DISTINCT transfer_id FROM win_rate WHERE study = ?) "
         "ORDER BY target",
         [study, study],

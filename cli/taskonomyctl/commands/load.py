@@ -43,6 +43,11 @@ COLUMNS = ("digest", "reason", "detail", "folder")
     help="Build the study anew from its results, compare, and correct the warehouse.",
 )
 @click.option(
+    "--force",
+    is_flag=True,
+    help="With --rebuild: go on, and drop what is gone, though it is most of what was loaded.",
+)
+@click.option(
     "--losses-stay/--no-losses-stay",
     default=None,
     help="Check losses and leave them in their files: half the time, and no copy; or copy them "
@@ -83,6 +88,7 @@ def load(
     from_artifacts: str | None,
     from_tracking: str | None,
     rebuild: bool,
+    force: bool,
     losses_stay: bool | None,
     no_win_rates: bool,
     win_rates: str | None,
@@ -97,7 +103,8 @@ def load(
 
     Only what is new is read: run it as often as you like, while trials run. A result that is
     broken, or not of this study, is not loaded: it is listed with the reason, kept in table
-    `quarantine`, and taken in by the next load once it is put right. The exit code is 3 then.
+    `quarantine`, and taken in by the next load once it is put right. The exit code is 3 then, and 8
+    where --rebuild found the warehouse wrong.
 
     \b
       taskonomyctl load --study rooms --from-artifacts ./artifacts
@@ -121,6 +128,7 @@ def load(
         from_artifacts=from_artifacts,
         from_tracking=from_tracking,
         rebuild=rebuild,
+        force=force,
         tracking=tracking,
         losses_stay=losses_stay,
         compute=not no_win_rates,
@@ -177,6 +185,9 @@ def _tell_differences(outcome: Outcome) -> None:
             f"for example of {d.example}",
             err=True,
         )
+    click.echo(
+        "  taxonomies and error bars made from it are gone: solve and bootstrap again", err=True
+    )
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Asked:
     tracking: str = ""
     """MLflow tracking URI that gain and quality are written back to, if a Study names none."""
     losses_stay: bool = False
-    """Whether losses are checked and left in their files."""
+    """Whether losses of Studies that are not loaded yet are checked and left in their files."""
     solve: bool = False
     """Whether taxonomies of complete Studies are solved for."""
 
@@ -130,6 +130,7 @@ def _load(study: Study, asked: Asked) -> int:
         from_tracking=None,
         rebuild=False,
         losses_stay=asked.losses_stay,
+        as_it_began=True,
         compute=True,
         win_rates=None,
         publish_to=None,

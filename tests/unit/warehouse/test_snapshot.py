@@ -10,8 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from taskonomy_catalogue.errors import InputRefused, NotFound, TaskonomyError
+from taskonomy_catalogue.errors import InputRefused, NotFound, SettingRefused, TaskonomyError
 from taskonomy_catalogue.tasks import published_dictionary
+from taskonomy_warehouse import snapshot
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
 from taskonomy_warehouse.queries import (
     QueryRefused,
@@ -124,6 +125,30 @@ def test_a_reader_keeps_its_copy_while_others_are_published(warehouse: Path, pla
         )
 
 
+@pytest.mark.parametrize("named", ["taken", "taken/inside"])
+def test_a_place_that_is_no_folder_is_said(named: str, warehouse: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    with (
+        writing(warehouse) as connection,
+        pytest.raises(SettingRefused, match=rf"folder, and .*{named} is none: .* --publish"),
+    ):
+        publish(connection, warehouse, str(tmp_path / named))
+
+
+def test_what_is_too_large_for_s3_is_not_sent_and_told_why(
+    warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "MOST_ON_S3", 1 << 20)
+    with writing(warehouse) as connection:
+        for losses, said in (
+            (True, "publish it without --publish-losses, or into a folder"),
+            (False, "publish it into a folder"),
+        ):
+            with pytest.raises(SettingRefused, match=said):
+                publish(connection, warehouse, "s3://nowhere/snapshot", losses=losses)
+    assert [f.name for f in warehouse.parent.iterdir()] == [warehouse.name]
+
+
 # --- reading -----------------------------------------------------------------------------------
 
 SAME_PLACE: dict[str, Callable[[Path], str]] = {
@@ -136,8 +161,7 @@ SAME_PLACE: dict[str, Callable[[Path], str]] = {
 
 @pytest.mark.parametrize("named", SAME_PLACE.values(), ids=SAME_PLACE.keys())
 def test_a_snapshot_is_read_by(named: Callable[[Path], str], place: Path) -> None:
-    snapshot = Snapshot(named(place))
-    assert run_query(snapshot, COUNT).rows == ((1762,),)
+    assert run_query(Snapshot(named(place)), COUNT).rows == ((1762,),)
 
 
 def test_the_relations_of_a_snapshot_are_those_of_the_warehouse(
@@ -242,3 +266,13 @@ def test_without_verifying_the_size_alone_is_compared(place: Path) -> None:
 def test_other_places_are_refused(uri: str) -> None:
     with pytest.raises(TaskonomyError, match="--snapshot"):
         run_query(Snapshot(uri), COUNT)
+
+
+@pytest.mark.slow
+def test_a_copy_larger_than_a_blob_is_read_for_its_sha256(place: Path) -> None:
+    copy = place / manifest_of(place).file
+    with copy.open("r+b") as file:
+        file.truncate(4 << 30)  # a hole: nothing of it is on the disk
+    rewritten(bytes=4 << 30)(place)
+    with pytest.raises(InputRefused, match="its sha256 is "):
+        run_query(Snapshot(str(place)), COUNT)

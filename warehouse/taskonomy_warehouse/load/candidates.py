@@ -137,6 +137,8 @@ def _unknown(candidate: Candidate, study: Study) -> Refusal:
     detail = (
         f"trained for study {study.name!r}, which asks for no such trial "
         f"({candidate.trial.title}, seed {candidate.trial.seed}); load it with the study file it "
-        "was trained from, or remove the folder"
+        f"was trained from, or remove the folder. If that is this file, it was trained by another "
+        f"taskonomy ({candidate.result.versions.get('taskonomy', 'of unknown version')}), to which "
+        "this was another trial: load it with that one, or train it again"
     )
     return candidate.refused("unknown-trial", detail)

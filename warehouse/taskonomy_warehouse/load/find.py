@@ -45,4 +45,12 @@ def find_in_artifacts(connection: duckdb.DuckDBPyConnection, place: str) -> Find
     """
     folders = folders_holding(connection, place, RESULT_FILE)
     finished = sorted(Finished(folder.rsplit("/", 1)[1], folder) for folder in folders)
-    return Findings(finished=tuple(finished), covers=lambda folder: folder.startswith(f"{place}/"))
+    note = (
+        f"no folder in {place} holds a {RESULT_FILE}: no trial is finished, or its results lie "
+        "elsewhere (--from-artifacts names where)"
+    )
+    return Findings(
+        finished=tuple(finished),
+        covers=lambda folder: folder.startswith(f"{place}/"),
+        notes=() if finished else (note,),
+    )

@@ -2,17 +2,18 @@
 
 The rule. All networks of a target are judged on the same images, or their win rates mean nothing.
 The set of a target is fixed by the first load that meets results of it: it is what most of the
-first five of them, by digest, were judged on (if as many have one set as another, the larger set).
-So one broken result cannot make itself the measure. From then on it stays; `load --rebuild` decides
-anew. Targets differ from one another: some take pairs or triplets, and labels are missing here and
-there.
+first five of them, by digest, were judged on (if as many have one set as another, the larger set;
+results that have an image twice have no vote). So one broken result cannot make itself the measure.
+From then on it stays; `load --rebuild` decides anew. Targets differ from one another: some take
+pairs or triplets, and labels are missing here and there.
 
 A result is refused when an image is there twice, is not in the set, or is missing, unless
 `result.json` says how many images could not be read (``skipped``) and that is how many are missing.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import duckdb
 
@@ -34,29 +35,42 @@ def settled(connection: duckdb.DuckDBPyConnection, study: str, target: str) -> F
 
 
 def settle(
-    connection: duckdb.DuckDBPyConnection, study: str, target: str, jury: Sequence[Measured]
+    connection: duckdb.DuckDBPyConnection, study: str, target: str, batch: Sequence[Measured]
 ) -> Fingerprint | None:
-    """Fix a target's held-out set from its first results; None if no image is there only once.
+    """Fix a target's held-out set from its first results; None if all have an image twice.
 
     Args:
         connection: the warehouse, in a transaction.
         study: the study.
         target: the target.
-        jury: its first sound results, by digest.
+        batch: its first results.
     """
-    votes = Counter(measured.fingerprint for measured in jury)
-    # Files of one fingerprint have the same images: one of each is looked at for twins.
-    files = {m.fingerprint: m.file for m in jury}
-    sound = [each for each in votes if _twins(connection, files[each]) is None]
-    if not sound:
+    jury = list(islice(_without_twins(connection, batch), JURY))
+    if not jury:
         return None
-    chosen = max(sound, key=lambda each: (votes[each], each.images, -each.hashes))
-    file = files[chosen]
+    votes = Counter(measured.fingerprint for measured in jury)
+    chosen = max(votes, key=lambda each: (votes[each], each.images, -each.hashes))
+    file = next(measured.file for measured in jury if measured.fingerprint == chosen)
     connection.execute(
         "INSERT INTO heldout_image SELECT ?, ?, image_id FROM read_parquet(?) ORDER BY image_id",
         [study, target, file],
     )
     return chosen
+
+
+def _without_twins(
+    connection: duckdb.DuckDBPyConnection, batch: Sequence[Measured]
+) -> Iterator[Measured]:
+    """Yield the results that have every image once, by digest.
+
+    Files of one fingerprint have the same images: one of each is looked at.
+    """
+    looked_at: dict[Fingerprint, bool] = {}
+    for measured in sorted(batch, key=lambda each: each.candidate.digest):
+        if measured.fingerprint not in looked_at:
+            looked_at[measured.fingerprint] = _twins(connection, measured.file) is None
+        if looked_at[measured.fingerprint]:
+            yield measured
 
 
 def check_images(

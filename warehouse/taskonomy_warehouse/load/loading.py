@@ -17,7 +17,7 @@ from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.study_trials import count_trials
 from taskonomy_warehouse.load.candidates import Candidate, sift
 from taskonomy_warehouse.load.find import Findings
-from taskonomy_warehouse.load.heldout import JURY, check_images, settle, settled
+from taskonomy_warehouse.load.heldout import check_images, settle, settled
 from taskonomy_warehouse.load.insert import (
     insert_losses,
     insert_trials,
@@ -87,20 +87,21 @@ def load(
         study: what was asked; its trials and no others are loaded.
         findings: the finished trials (`find_in_artifacts`, `find_in_tracking`).
         origin: where the study was read from, for people.
-        losses_stay: whether losses are checked and left in their files; None: if the study will
-            come to more than `MOST_COPIED`. Once a study's losses stay, they always do.
+        losses_stay: whether losses are checked and left in their files; None: as at the study's
+            first load, and at this if the study will come to more than `MOST_COPIED`.
         compute: whether win rates are brought up to date; if not, `win_rate_job` makes them.
         progress: is told after every batch.
 
     Raises:
-        SettingRefused: the study is not the one that was loaded under this name before.
+        SettingRefused: the study is not the one that was loaded under this name before, or its
+            losses were loaded the other way.
         InputRefused: losses that stayed in their files are gone or other than they were.
         Unreachable: the artifacts' server went away; what was committed stays.
     """
     _forget_files(connection, findings)
     with transaction(connection):
         declare_study(connection, study, origin)
-    before = _stayed_before(connection, study.name, losses_stay)
+    before = stayed_before(connection, study.name, losses_stay)
     done = loaded_digests(connection, study.name)
     new = [each for each in findings.finished if each.digest not in done]
     sifted = sift(connection, study, new)
@@ -136,10 +137,14 @@ def load(
     )
 
 
-def _stayed_before(
+def stayed_before(
     connection: duckdb.DuckDBPyConnection, study: str, asked: bool | None
 ) -> bool | None:
-    """Return whether losses stayed in their files, as they always do then; None: there are none."""
+    """Return whether losses stayed in their files, as they always do then; None: there are none.
+
+    Raises:
+        SettingRefused: something else is asked for.
+    """
     rows = connection.execute(
         "SELECT DISTINCT digest NOT IN (SELECT digest FROM trial) FROM trial_result "
         "WHERE study = ?",
@@ -150,6 +155,11 @@ def _stayed_before(
         raise SettingRefused(
             f"the losses of study {study!r} are in this warehouse; load it into another to leave "
             "them where they are"
+        )
+    if asked is False and True in before:
+        raise SettingRefused(
+            f"the losses of study {study!r} stay in their files: they are not copied, nor in a "
+            "snapshot (--no-losses-stay, --publish-losses); load it into another warehouse for that"
         )
     return True in before if before else None
 
@@ -216,8 +226,7 @@ def _load_readable(
         measured, unsound = check_rows(connection, numbered, figures)
         images = settled(connection, study, target)
         if images is None:
-            by_digest = sorted(measured, key=lambda each: each.candidate.digest)
-            images = settle(connection, study, target, by_digest[:JURY])
+            images = settle(connection, study, target, measured)
         sound, judged_otherwise = check_images(connection, study, images, measured)
         insert_trials(connection, study, sound)
         if in_files is None:

@@ -17,7 +17,7 @@ from typing import TextIO, TypeVar
 
 import duckdb
 
-from taskonomy_warehouse.warehouse import WarehouseBusy, writing
+from taskonomy_warehouse.warehouse import WarehouseBusy, WarehouseNotOpened, writing
 
 Say = Callable[[str], None]
 """Tells the user something while a load goes on."""
@@ -37,9 +37,9 @@ def only_loader(path: Path, *, wait: float, say: Say) -> Iterator[None]:
 
     Raises:
         WarehouseBusy: the other was not done in time; the message names its process.
+        WarehouseNotOpened: no warehouse can be made there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock_file(path).open("a+", encoding="utf-8") as lock:
+    with _opened_lock(path) as lock:
         _patiently(lambda: _take(lock, path), wait, say)
         yield
 
@@ -51,8 +51,15 @@ def opened(path: Path, *, wait: float, say: Say) -> Iterator[duckdb.DuckDBPyConn
         yield _patiently(lambda: stack.enter_context(writing(path)), wait, say)
 
 
-def _lock_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.lock")
+def _opened_lock(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.with_name(f"{path.name}.lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise WarehouseNotOpened(
+            f"{path} cannot be loaded into: {error.filename}: {error.strerror}; name another with "
+            "--warehouse"
+        ) from error
 
 
 def _patiently(attempt: Callable[[], _Got], wait: float, say: Say) -> _Got:

@@ -48,7 +48,7 @@ def merge_win_rates(connection: duckdb.DuckDBPyConnection, study: str, place: st
     """
     merged = [
         target
-        for file in folder_files(connection, place, PATTERN)
+        for file in win_rate_files(connection, place)
         if (target := _merge(connection, study, file))
     ]
     if not merged:
@@ -62,6 +62,19 @@ def merge_win_rates(connection: duckdb.DuckDBPyConnection, study: str, place: st
         [study],
     ).fetchall()
     return Merged(targets=tuple(merged), lacking=tuple(str(target) for (target,) in rows))
+
+
+def win_rate_files(connection: duckdb.DuckDBPyConnection, place: str) -> list[str]:
+    """Return the files that jobs left in a place, in order of name.
+
+    Raises:
+        NotFound: there is none.
+        Unreachable: the server does not answer.
+    """
+    files = folder_files(connection, place, PATTERN)
+    if not files:
+        raise NotFound(f"no win rates of a study in {place} ({PATTERN}); run its jobs first")
+    return files
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, study: str, file: str) -> str | None:

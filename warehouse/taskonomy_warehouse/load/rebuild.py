@@ -3,7 +3,8 @@
 The study is built anew in a file beside the warehouse and the two are compared, relation by
 relation and trial by trial. If they agree, nothing changes. If not, the new file, with everything
 the warehouse holds of other studies, takes its place in one step; taxonomies of the study go, as
-they were solved from what was wrong.
+they were solved from what was wrong. A place that lacks most of what is loaded is taken for the
+wrong place, and not for the truth.
 """
 
 import os
@@ -15,18 +16,23 @@ from pathlib import Path
 
 import duckdb
 
+from taskonomy_catalogue.errors import NotFound
 from taskonomy_catalogue.study import Study
 from taskonomy_warehouse.kept_losses import matrices_beside
 from taskonomy_warehouse.load.find import Findings
 from taskonomy_warehouse.load.insert import loaded_digests
-from taskonomy_warehouse.load.loading import Loaded, Progress, load
-from taskonomy_warehouse.loss_matrix import losses_stay
-from taskonomy_warehouse.warehouse import TABLES, writing
+from taskonomy_warehouse.load.loading import Loaded, Progress, load, stayed_before
+from taskonomy_warehouse.load.study import check_name_is_free, declare_study
+from taskonomy_warehouse.warehouse import TABLES, transaction, writing
 
 Find = Callable[[duckdb.DuckDBPyConnection], Findings]
 """Looks for finished trials through a connection."""
 
 COMPARED = {
+    "study_document": (  # one of another text is a study that has grown; this one was meddled with
+        "SELECT study AS about, sha256(document) = source_sha256 "
+        "FROM {study} JOIN {study_document} USING (study)"
+    ),
     "task": "SELECT task AS about, * EXCLUDE (study) FROM {task}",
     "heldout_image": "SELECT target AS about, * EXCLUDE (study) FROM {heldout_image}",
     "transfer": "SELECT digest AS about, * EXCLUDE (study, transfer_id) FROM {transfer}",
@@ -44,6 +50,13 @@ COMPARED = {
 }
 """What is compared of the relations that a load writes. Trials are known by digest, as the numbers
 of transfers depend on the order of loads."""
+
+_AFFINITIES = (
+    "SELECT digest AS about, affinity FROM {computed_affinity} JOIN {transfer} USING (transfer_id)"
+)
+SAME_AFFINITY = 1e-9
+"""Within this, affinities are the same: they are sums, and other orders of loading round otherwise.
+Rounded figures could still fall on two sides of a step."""
 
 _SHARED = ("schema_version", "trial", "trial_loss")
 """Tables that do not belong to one study."""
@@ -80,6 +93,8 @@ def rebuild(
     *,
     origin: str,
     progress: Progress,
+    losses_stay: bool | None = None,
+    force: bool = False,
 ) -> Rebuilt:
     """Build a study anew from its results, compare, and put the new file in place if they differ.
 
@@ -91,15 +106,25 @@ def rebuild(
         find: looks for the finished trials.
         origin: where the study was read from, for people.
         progress: is told how far the new load is.
+        losses_stay: as in `load`; a study that is loaded keeps to what it does.
+        force: whether to go on though most of what is loaded is no longer found.
 
     Raises:
-        TaskonomyError: the new load failed (`load`); the warehouse is as it was.
+        NotFound: over half of what is loaded is not there any more, or none of it is.
+        TaskonomyError: the new load failed (`load`).
+
+    Whatever is raised, the warehouse is as it was.
     """
-    stay = losses_stay(connection, study.name) if loaded_digests(connection, study.name) else None
+    check_name_is_free(connection, study)
+    before = stayed_before(connection, study.name, losses_stay)
+    stay = losses_stay if before is None else before
     fresh = _fresh(path)
     with _removed_afterwards(path):
         with writing(fresh) as new:
-            loaded = load(new, study, find(new), origin=origin, losses_stay=stay, progress=progress)
+            found = find(new)
+            if not force:
+                _check_most_are_there(connection, study.name, found)
+            loaded = load(new, study, found, origin=origin, losses_stay=stay, progress=progress)
         with _attached(connection, fresh):
             differences = tuple(_differences(connection, study.name))
             if differences:
@@ -108,6 +133,9 @@ def rebuild(
             _sync(fresh)
             connection.execute("CHECKPOINT")  # leaves no log that the new file would inherit
             fresh.replace(path)
+        else:
+            with transaction(connection):  # its file may ask for more than when it was loaded
+                declare_study(connection, study, origin)
     return Rebuilt(loaded=loaded, differences=differences)
 
 
@@ -122,20 +150,49 @@ def _fresh(path: Path) -> Path:
     return path.with_name(f"{path.name}.rebuild")
 
 
+def _check_most_are_there(
+    connection: duckdb.DuckDBPyConnection, study: str, findings: Findings
+) -> None:
+    """Refuse a place that cannot be the one that the study's results were loaded from."""
+    loaded = loaded_digests(connection, study)
+    there = loaded.intersection(each.digest for each in findings.finished)
+    if 2 * len(there) >= len(loaded):
+        return
+    row = connection.execute(
+        "SELECT min(folder[:-2 - len(digest)]) FROM trial_result WHERE study = ?", [study]
+    ).fetchone()
+    raise NotFound(
+        f"of {len(loaded)} results of study {study!r} in the warehouse, {len(there)} are found "
+        "where this looked; name the place they were loaded from (such as "
+        f"{row[0] if row else '?'}), or drop what is gone with --rebuild --force. Nothing changed"
+    )
+
+
 # --- comparing ---------------------------------------------------------------------------------
 
 
 def _differences(connection: duckdb.DuckDBPyConnection, study: str) -> Iterator[Difference]:
     """Yield the relations whose rows of a study differ between the open file and `rebuilt`."""
-    for relation, query in COMPARED.items():
+    queries = [
+        (relation, query, "({}) EXCEPT ALL ({})".format) for relation, query in COMPARED.items()
+    ]
+    for relation, query, without in [*queries, ("computed_affinity", _AFFINITIES, _not_close)]:
         old = _of(query, "", study)
         new = _of(query, "rebuilt.", study)
-        missing, example = _count(connection, f"({new}) EXCEPT ALL ({old})")
-        surplus, other = _count(connection, f"({old}) EXCEPT ALL ({new})")
+        missing, example = _count(connection, without(new, old))
+        surplus, other = _count(connection, without(old, new))
         if missing or surplus:
             yield Difference(
                 relation=relation, missing=missing, surplus=surplus, example=example or other
             )
+
+
+def _not_close(these: str, those: str) -> str:
+    """Return a query for the affinities that others do not have, or have otherwise."""
+    return (
+        f"FROM ({these}) AS a ANTI JOIN ({those}) AS b "
+        f"ON a.about = b.about AND abs(a.affinity - b.affinity) < {SAME_AFFINITY}"
+    )
 
 
 def _of(query: str, catalog: str, study: str) -> str:

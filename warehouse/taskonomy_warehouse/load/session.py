@@ -14,9 +14,10 @@ from taskonomy_catalogue.errors import NotFound, SettingRefused, TaskonomyError
 from taskonomy_catalogue.study import Study
 from taskonomy_warehouse.files import get_ready, place_of
 from taskonomy_warehouse.load.find import Findings, find_in_artifacts
+from taskonomy_warehouse.load.insert import loaded_digests
 from taskonomy_warehouse.load.loading import Loaded, Progress, load
 from taskonomy_warehouse.load.lock import Say, only_loader, opened
-from taskonomy_warehouse.load.merge import Merged, merge_win_rates
+from taskonomy_warehouse.load.merge import Merged, merge_win_rates, win_rate_files
 from taskonomy_warehouse.load.rebuild import Difference, rebuild, remove_leftovers
 from taskonomy_warehouse.load.study import stored_study, trained_studies
 from taskonomy_warehouse.load.tracking import find_in_tracking, write_back
@@ -41,8 +42,12 @@ class Request:
     """MLflow tracking URI to find runs in."""
     rebuild: bool
     """Whether to prove the warehouse from the results."""
+    force: bool = False
+    """Whether a rebuild may drop most of what is loaded, as it is no longer found."""
     losses_stay: bool | None
     """Whether losses are checked and left in their files; None: if the study is large (`load`)."""
+    as_it_began: bool = False
+    """Whether a study that was loaded the other way keeps to that, instead of being refused."""
     compute: bool
     """Whether win rates are computed here; jobs do it if not."""
     win_rates: str | None
@@ -77,7 +82,13 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """3 when something is in quarantine, 6 when no snapshot could be published, else 0."""
+        """What a script is to notice first.
+
+        8 when the warehouse was wrong and is another now, 3 when something is in quarantine, 6 when
+        no snapshot could be published, else 0.
+        """
+        if self.differences:
+            return 8
         if self.loaded.refusals:
             return 3
         return 6 if self.is_unpublished else 0
@@ -94,13 +105,16 @@ def run_load(request: Request, *, say: Say, progress: Progress) -> Outcome:
     """
     path, wait = request.warehouse, request.wait
     place = place_of(request.publish_to, "--publish") if request.publish_to else None
+    if request.force and not request.rebuild:
+        raise SettingRefused("--force is a word about --rebuild; give both, or neither")
     with only_loader(path, wait=wait, say=say):
         remove_leftovers(path)
         with opened(path, wait=wait, say=say) as connection:
             study = _study(connection, request)
+            _win_rates(connection, request)  # told before anything is loaded if there are none
             loaded, differences = _load_or_rebuild(connection, request, study, progress)
+        with opened(path, wait=wait, say=say) as connection:  # another file, maybe, after a rebuild
             merged = _merge(connection, request, study)
-        with opened(path, wait=wait, say=say) as connection:
             written, trouble = _write_back(connection, request, study)
             snapshot, other_trouble = _publish(connection, request, place)
     return Outcome(
@@ -119,34 +133,55 @@ def _load_or_rebuild(
 ) -> tuple[Loaded, tuple[Difference, ...] | None]:
     find = _finder(request, study)
     origin = request.origin
+    losses_stay = _losses_stay(connection, request, study)
     if request.rebuild:
-        done = rebuild(request.warehouse, connection, study, find, origin=origin, progress=progress)
+        done = rebuild(
+            request.warehouse,
+            connection,
+            study,
+            find,
+            origin=origin,
+            progress=progress,
+            losses_stay=losses_stay,
+            force=request.force,
+        )
         return done.loaded, done.differences
     loaded = load(
         connection,
         study,
         find(connection),
         origin=origin,
-        losses_stay=_losses_stay(request),
+        losses_stay=losses_stay,
         compute=request.compute and request.win_rates is None,
         progress=progress,
     )
     return loaded, None
 
 
-def _losses_stay(request: Request) -> bool | None:
+def _losses_stay(
+    connection: duckdb.DuckDBPyConnection, request: Request, study: Study
+) -> bool | None:
     """Return what is asked: a snapshot that is to hold losses needs them in the warehouse."""
+    if request.as_it_began and loaded_digests(connection, study.name):
+        return None
     if request.losses_stay is None and request.publish_losses:
         return False
     return request.losses_stay
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, request: Request, study: Study) -> Merged | None:
+    place = _win_rates(connection, request)
+    return None if place is None else merge_win_rates(connection, study.name, place)
+
+
+def _win_rates(connection: duckdb.DuckDBPyConnection, request: Request) -> str | None:
+    """Return the place that jobs left win rates in, found to hold some; None: not asked for."""
     if request.win_rates is None:
         return None
     place = place_of(request.win_rates, "--win-rates")
     get_ready(connection, place)
-    return merge_win_rates(connection, study.name, place)
+    win_rate_files(connection, place)
+    return place
 
 
 # --- what the request means --------------------------------------------------------------------

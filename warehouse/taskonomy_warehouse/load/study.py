@@ -44,15 +44,12 @@ def declare_study(connection: duckdb.DuckDBPyConnection, study: Study, origin: s
             the study no longer asks for.
     """
     document = study.model_dump_json(by_alias=True, exclude_unset=True)
-    row = connection.execute(
-        "SELECT origin, source_sha256 FROM study WHERE study = ?", [study.name]
-    ).fetchone()
     sha256 = hashlib.sha256(document.encode()).hexdigest()
-    if row and row[0] != "trained":
-        raise SettingRefused(
-            f"study {study.name!r} holds {row[0]} measurements in this warehouse; rename one"
-        )
-    if row and row[1] == sha256:
+    check_name_is_free(connection, study)
+    row = connection.execute(
+        "SELECT source_sha256 FROM study WHERE study = ?", [study.name]
+    ).fetchone()
+    if row and row[0] == sha256:
         return
     _check_all_asked(connection, study)
     for table in ("study", "study_document", "task"):
@@ -63,6 +60,19 @@ def declare_study(connection: duckdb.DuckDBPyConnection, study: Study, origin: s
     )
     connection.execute("INSERT INTO study_document VALUES (?, ?)", [study.name, document])
     write_dictionary(connection, study.name, study.dictionary())
+
+
+def check_name_is_free(connection: duckdb.DuckDBPyConnection, study: Study) -> None:
+    """Check that no published measurements have the name of a trained study.
+
+    Raises:
+        SettingRefused: some have.
+    """
+    row = connection.execute("SELECT origin FROM study WHERE study = ?", [study.name]).fetchone()
+    if row and row[0] != "trained":
+        raise SettingRefused(
+            f"study {study.name!r} holds {row[0]} measurements in this warehouse; rename one"
+        )
 
 
 def _check_all_asked(connection: duckdb.DuckDBPyConnection, study: Study) -> None:

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import duckdb
 
@@ -57,21 +59,26 @@ def find_in_tracking(connection: duckdb.DuckDBPyConnection, uri: str, study: str
         Unreachable: the tracking server does not answer.
         NotFound: the MLflow client is not installed.
     """
-    places, unreadable = _places(trial_runs(uri, study))
+    runs = list(trial_runs(uri, study))
+    places, unreadable = _places(runs)
     get_ready(connection, *places.values())
     holding: set[str] = set()
     for parent in {place.rsplit("/", 1)[0] for place in places.values()}:
         with suppress(NotFound):  # a run's folder may be gone, the others are not
             holding.update(folders_holding(connection, parent, RESULT_FILE))
     finished = (Finished(digest, place) for digest, place in places.items() if place in holding)
-    note = (
-        f"{unreadable} runs say nothing of a folder that can be read from here; tag them "
-        f"{FOLDER_TAG} with a path or an s3:// URI"
-    )
+    notes = []
+    if not runs:
+        notes.append(f"no run in {uri} has the tag {STUDY_TAG} = {study} and names a trial")
+    if unreadable:
+        notes.append(
+            f"{unreadable} runs say nothing of a folder that can be read from here; tag them "
+            f"{FOLDER_TAG} with a path or an s3:// URI"
+        )
     return Findings(
         finished=tuple(sorted(finished)),
         covers=set(places.values()).__contains__,
-        notes=(note,) if unreadable else (),
+        notes=tuple(notes),
     )
 
 
@@ -202,9 +209,21 @@ def _trial_run(run: "Run") -> TrialRun | None:
     return TrialRun(run.info.run_id, digest, folder, dict(run.data.metrics))
 
 
+def _check_database(uri: str) -> None:
+    """Refuse a database in a file that is not there: the client would make an empty one."""
+    if uri.startswith(_SQLITE):
+        file = Path(unquote(uri.removeprefix(_SQLITE).partition("?")[0]))
+        if not file.is_file():
+            raise NotFound(f"no MLflow database at {file.absolute()}; check the tracking URI {uri}")
+
+
+_SQLITE = "sqlite:///"
+
+
 @contextmanager
 def _asking(uri: str) -> Iterator["MlflowClient"]:
     """Give a client whose troubles are ours to tell."""
+    _check_database(uri)
     # Read by the client at its first request; a user's own values win.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", _SECONDS)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")

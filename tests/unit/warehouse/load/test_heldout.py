@@ -46,6 +46,7 @@ SETTLED: dict[str, tuple[list[Ids], Ids, int]] = {
     "a tie goes to the larger set": ([SHORT, SHORT, FULL, FULL], FULL, 2),
     "each has its own: the larger": ([SHORT, FULL], FULL, 1),
     "twins have no vote": ([TWINS, TWINS, TWINS, FULL], FULL, 3),
+    "however many there are": ([TWINS] * (JURY + 1) + [SHORT, FULL, FULL], FULL, JURY + 2),
     "later ones are too late": ([FULL] * JURY + [OTHER] * 3, FULL, 3),
     "most are short, and right": ([FULL] + [SHORT] * 4, SHORT, 1),
 }

@@ -23,6 +23,7 @@ from taskonomy_catalogue.study import Study, parse_study
 from taskonomy_catalogue.study_trials import enumerate_trials
 from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_catalogue.trials import Trial, digest
+from taskonomy_warehouse.bootstrap import bootstrap
 from taskonomy_warehouse.load import loading
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded
@@ -551,3 +552,28 @@ def test_every_reason_is_documented_and_met_here(connection: Connection) -> None
     ).fetchall()[0]
     assert set(re.split(", | or ", comment)) == reasons
     assert {reason for _, reason, _ in BROKEN.values()} | {"unknown-trial"} == reasons
+
+
+def test_a_load_with_nothing_new_keeps_error_bars_though_a_target_has_a_baseline_alone(
+    connection: Connection, artifacts: Artifacts, study: Study, loaded: Load
+) -> None:
+    for trial in trials_of(study):
+        if trial.target.id != "curvature" or trial.kind == "best-guess":
+            artifacts.leave(trial)
+    loaded()
+    bootstrap(connection, study.name, replicates=2)
+    count = "SELECT count(*) FROM replicate"
+    before = connection.execute(count).fetchone()
+    assert loaded().trials == 0
+    assert connection.execute(count).fetchone() == before != (0,)
+
+
+def test_a_network_that_joins_a_lone_baseline_is_compared_with_it(
+    connection: Connection, artifacts: Artifacts, study: Study, loaded: Load
+) -> None:
+    trials = [t for t in trials_of(study) if t.target.id == "curvature"]
+    for kind in ("best-guess", "scratch", "task-specific"):
+        artifacts.leave(next(t for t in trials if t.kind == kind))
+        loaded()
+    counts = "SELECT count(*) FROM win_rate UNION ALL SELECT count(*) FROM computed_affinity"
+    assert connection.execute(counts).fetchall() == [(6,), (1,)]

@@ -1,6 +1,7 @@
 """`load --losses-stay`: nothing is copied, and all else is as with losses in the warehouse."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from new_warehouse import new_warehouse
 from trial_results import Artifacts, small_study, trials_of
 from warehouse_content import content
 
-from taskonomy_catalogue.errors import InputRefused
+from taskonomy_catalogue.errors import InputRefused, SettingRefused
 from taskonomy_catalogue.records import LOSSES_FILE
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.study_trials import count_trials, enumerate_trials
@@ -19,7 +20,7 @@ from taskonomy_warehouse.bootstrap import bootstrap
 from taskonomy_warehouse.load import loading
 from taskonomy_warehouse.load.find import find_in_artifacts
 from taskonomy_warehouse.load.loading import Loaded, load
-from taskonomy_warehouse.load.session import Request, run_load
+from taskonomy_warehouse.load.session import Outcome, Request, run_load
 from taskonomy_warehouse.snapshot import attach_snapshot, publish
 from taskonomy_warehouse.warehouse import writing
 
@@ -196,13 +197,9 @@ def test_losses_of_a_large_study_stay_unless_asked(
     assert copied == ((0,) if stay else (100,))
 
 
-def test_losses_that_a_snapshot_is_to_hold_are_copied(
-    artifacts: Artifacts, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(loading, "MOST_COPIED", 0)
-    artifacts.leave(trials_of(study)[0])
-    request = Request(
-        warehouse=new_warehouse(tmp_path / "published.duckdb"),
+def request(artifacts: Artifacts, study: Study, path: Path, **changes: Any) -> Request:
+    asked = Request(
+        warehouse=path,
         study=study,
         study_name=None,
         origin="study.yaml",
@@ -212,11 +209,44 @@ def test_losses_that_a_snapshot_is_to_hold_are_copied(
         losses_stay=None,
         compute=True,
         win_rates=None,
-        publish_to=str(tmp_path / "snapshot"),
-        publish_losses=True,
+        publish_to=str(path.parent / "snapshot"),
+        publish_losses=False,
         wait=0,
     )
-    run_load(request, say=print, progress=lambda _done, _all: None)
+    return replace(asked, **changes)
+
+
+def ran(wanted: Request) -> Outcome:
+    return run_load(wanted, say=print, progress=lambda _done, _all: None)
+
+
+def test_losses_that_a_snapshot_is_to_hold_are_copied(
+    artifacts: Artifacts, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "MOST_COPIED", 0)
+    artifacts.leave(trials_of(study)[0])
+    path = new_warehouse(tmp_path / "published.duckdb")
+    ran(request(artifacts, study, path, publish_losses=True))
     with duckdb.connect() as reader:
         attach_snapshot(reader, str(tmp_path / "snapshot"))
         assert reader.execute("SELECT count(*) FROM snapshot.trial_loss").fetchone() == (50,)
+
+
+AGAINST: dict[str, dict[str, Any]] = {
+    "to be copied": {"losses_stay": False},
+    "to be published": {"publish_losses": True},
+    "to be published by a rebuild": {"publish_losses": True, "rebuild": True},
+}
+
+
+@pytest.mark.parametrize("asked", AGAINST.values(), ids=AGAINST.keys())
+def test_losses_that_stay_are_not_asked_for_in_silence(
+    asked: dict[str, Any], artifacts: Artifacts, study: Study, tmp_path: Path
+) -> None:
+    artifacts.leave(trials_of(study)[0])
+    path = new_warehouse(tmp_path / "in-files.duckdb")
+    first = request(artifacts, study, path, losses_stay=True)
+    ran(first)
+    with pytest.raises(SettingRefused, match="stay in their files: they are not copied"):
+        ran(request(artifacts, study, path, **asked))
+    assert ran(replace(first, losses_stay=False, as_it_began=True)).loaded.known == 1

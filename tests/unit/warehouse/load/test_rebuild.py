@@ -4,15 +4,16 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from trial_results import Artifacts, small_study
+from trial_results import Artifacts, small_study, trials_of
 from warehouse_content import content
 
-from taskonomy_catalogue.errors import NotFound
+from taskonomy_catalogue.errors import NotFound, SettingRefused
 from taskonomy_catalogue.study import Study
 from taskonomy_catalogue.tasks import published_dictionary
 from taskonomy_warehouse.load.find import Findings, find_in_artifacts
 from taskonomy_warehouse.load.loading import load
 from taskonomy_warehouse.load.rebuild import Rebuilt, rebuild
+from taskonomy_warehouse.load.study import stored_study
 from taskonomy_warehouse.published.importer import import_published, shipped_measurements
 from taskonomy_warehouse.warehouse import writing
 
@@ -38,7 +39,7 @@ def loaded(connection: Connection, study: Study, artifacts: Artifacts) -> None:
     load(connection, study, find_in_artifacts(connection, str(artifacts.root)), origin="x.yaml")
 
 
-def rebuilt(path: Path, study: Study, artifacts: Artifacts) -> Rebuilt:
+def rebuilt(path: Path, study: Study, artifacts: Artifacts, *, force: bool = False) -> Rebuilt:
     with writing(path) as connection:
         return rebuild(
             path,
@@ -47,13 +48,26 @@ def rebuilt(path: Path, study: Study, artifacts: Artifacts) -> Rebuilt:
             lambda new: find_in_artifacts(new, str(artifacts.root)),
             origin="x.yaml",
             progress=lambda _done, _total: None,
+            force=force,
         )
+
+
+ALSO = {
+    "published": "FROM published_measurement",
+    "document": "FROM study_document",
+    # Sums round otherwise after another order of loading.
+    "affinity": "SELECT study, digest, round(affinity, 9) FROM computed_affinity "
+    "JOIN transfer USING (study, transfer_id)",
+}
 
 
 def everything(path: Path) -> dict[str, list[tuple[object, ...]]]:
     with writing(path) as connection:
-        published = connection.execute("FROM published_measurement ORDER BY ALL").fetchall()
-        return content(connection) | {"published": published}
+        also = {
+            name: connection.execute(f"FROM ({query}) ORDER BY ALL").fetchall()
+            for name, query in ALSO.items()
+        }
+        return content(connection) | also
 
 
 def test_a_warehouse_that_is_right_is_left_alone(
@@ -92,6 +106,21 @@ WRONG: dict[str, tuple[str, dict[str, tuple[int, int]]]] = {
     "a quarantine that is over": (
         "INSERT INTO quarantine VALUES ('rooms', 'x', '/x', 'not-a-trial', '', now()::TIMESTAMP)",
         {"quarantine": (0, 1)},
+    ),
+    "an affinity": (
+        "UPDATE computed_affinity SET affinity = 2 * affinity WHERE study = 'rooms' "
+        "AND transfer_id = (SELECT min(transfer_id) FROM computed_affinity WHERE study = 'rooms')",
+        {"computed_affinity": (1, 1)},
+    ),
+    "an affinity that is gone": (
+        "DELETE FROM computed_affinity WHERE study = 'rooms' AND transfer_id = "
+        "(SELECT min(transfer_id) FROM computed_affinity WHERE study = 'rooms')",
+        {"computed_affinity": (1, 0)},
+    ),
+    "the study's document": (
+        "UPDATE study_document SET document = replace(document, 'reshading', 'curvature') "
+        "WHERE study = 'rooms'",
+        {"study_document": (1, 1)},
     ),
     "a task": (
         "UPDATE task SET title = 'x' WHERE study = 'rooms' AND position = 0",
@@ -180,3 +209,60 @@ def test_a_rebuild_that_fails_changes_nothing(path: Path, study: Study, tmp_path
             progress=lambda _done, _total: None,
         )
     assert everything(path) == right
+
+
+def test_a_place_that_is_not_theirs_replaces_nothing(
+    path: Path, artifacts: Artifacts, study: Study, tmp_path: Path
+) -> None:
+    right = everything(path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with pytest.raises(
+        NotFound, match=r"of 30 results of study 'rooms' .*, 0 are found"
+    ) as refused:
+        rebuilt(path, study, Artifacts(elsewhere))
+    assert f"(such as {artifacts.root})" in str(refused.value)
+    for trial in trials_of(study)[:14]:
+        Artifacts(elsewhere).leave(trial)
+    with pytest.raises(NotFound, match="14 are found"):
+        rebuilt(path, study, Artifacts(elsewhere))
+    assert everything(path) == right
+    assert sorted(f.name for f in path.parent.glob("built*")) == [
+        path.name,
+        f"{path.name}.matrices",
+    ]
+
+
+@pytest.mark.parametrize(("gone", "force"), [(15, False), (16, True), (30, True)])
+def test_results_that_are_gone_go_if_they_are_few_or_by_force(
+    gone: int, force: bool, path: Path, artifacts: Artifacts, study: Study
+) -> None:
+    for trial in trials_of(study)[:gone]:
+        artifacts.remove(trial)
+    done = rebuilt(path, study, artifacts, force=force)
+    assert {d.relation: d.surplus for d in done.differences}["trial_result"] == gone
+    with writing(path) as connection:
+        left = connection.execute("SELECT count(*) FROM trial_result WHERE study = 'rooms'")
+        assert left.fetchone() == (30 - gone,)
+
+
+def test_a_refused_result_is_not_gone(path: Path, artifacts: Artifacts, study: Study) -> None:
+    for trial in trials_of(study):
+        artifacts.leave(trial, mean_loss=99.0)
+    assert len(rebuilt(path, study, artifacts).loaded.refusals) == 30
+
+
+def test_published_measurements_of_the_name_are_no_study_to_rebuild(
+    path: Path, artifacts: Artifacts
+) -> None:
+    right = everything(path)
+    with pytest.raises(SettingRefused, match="'paper' holds published measurements"):
+        rebuilt(path, small_study("paper"), artifacts)
+    assert everything(path) == right
+
+
+def test_a_study_that_has_grown_is_kept_as_it_is_now(path: Path, artifacts: Artifacts) -> None:
+    grown = small_study(parallelism=7)
+    assert rebuilt(path, grown, artifacts).differences == ()
+    with writing(path) as connection:
+        assert stored_study(connection, "rooms") == grown

@@ -33,7 +33,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def loaded(
-    path: Path, artifacts: Artifacts, study: Study, *, losses_stay: bool, compute: bool = False
+    path: Path,
+    artifacts: Artifacts,
+    study: Study,
+    *,
+    losses_stay: bool | None,
+    compute: bool = False,
 ) -> Loaded:
     """Load, and publish for the jobs."""
     with writing(path) as connection:
@@ -117,7 +122,7 @@ def test_a_new_trial_asks_for_its_targets_job_again(
     loaded(path, artifacts, study, losses_stay=True)
     compute(partition(path, "normals"))
     artifacts.leave(last)
-    assert loaded(path, artifacts, study, losses_stay=False).trials == 1  # as before: they stay
+    assert loaded(path, artifacts, study, losses_stay=None).trials == 1  # as before: they stay
     assert merged(path).lacking == ("normals",)
     compute(partition(path, "normals"))
     assert merged(path).lacking == ()
@@ -168,6 +173,24 @@ def test_a_job_that_is_asked_for_nothing_says_so(
     assert "holds no results of a study 'x'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("out", ["taken", "taken/inside"])
+def test_a_place_that_takes_no_win_rates_is_one_message(
+    out: str,
+    path: Path,
+    artifacts: Artifacts,
+    study: Study,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    artifacts.leave_all(study)
+    loaded(path, artifacts, study, losses_stay=True)
+    (path.parent / "taken").touch()
+    words = ["--snapshot", str(path.parent / "snapshot"), "--study", "rooms", "--index", "0"]
+    assert main([*words, "--out", str(path.parent / out)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"win_rate_job: --out {path.parent / out}: no win rates can be written")
+    assert said.count("\n") == 1
+
+
 def test_what_is_no_jobs_file_is_not_merged(path: Path, artifacts: Artifacts, study: Study) -> None:
     artifacts.leave_all(study)
     loaded(path, artifacts, study, losses_stay=True)
@@ -194,6 +217,10 @@ def test_a_study_keeps_to_one_way(path: Path, artifacts: Artifacts, study: Study
     loaded(path, artifacts, study, losses_stay=False)
     with pytest.raises(SettingRefused, match="are in this warehouse"):
         loaded(path, artifacts, study, losses_stay=True)
+    other = path.with_name("other.duckdb")
+    loaded(other, artifacts, study, losses_stay=True)
+    with pytest.raises(SettingRefused, match=r"stay in their files: they are not copied"):
+        loaded(other, artifacts, study, losses_stay=False)
 
 
 def test_what_jobs_computed_is_proved_from_the_files(
