@@ -20,7 +20,7 @@ from taskonomy_catalogue.trials import Content, Trial, canonical_json
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.distributed import Gang
 from taskonomy_jobs.model.layers import has_batch_norm
-from taskonomy_jobs.students import Inputs, Student, dropout_key
+from taskonomy_jobs.students import Inputs, Student
 
 _log = logging.getLogger(__name__)
 
@@ -121,9 +121,8 @@ class OneByOne:
         self, student: Student, batch: Batch, seen: Inputs, part: slice, offset: int
     ) -> Tensor:
         total = student.trial.optimiser.batch_size
-        draw = dropout_key(student.trial, student.step, offset + part.start)
         inputs = {source: values[part] for source, values in seen.items()}
-        return student.accumulate(batch[part], inputs, total, draw)
+        return student.accumulate(batch[part], inputs, total, offset + part.start)
 
 
 def _waits_for_others(network: nn.Module) -> bool:

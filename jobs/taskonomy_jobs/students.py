@@ -98,20 +98,20 @@ class Student:
             prediction: Tensor = self.network(seen[0] if len(seen) == 1 else torch.cat(seen, dim=2))
         return prediction.float()
 
-    def accumulate(self, batch: Batch, inputs: Inputs, total: int, draw: int) -> Tensor:
+    def accumulate(self, batch: Batch, inputs: Inputs, total: int, first: int) -> Tensor:
         """Add a part of a batch to the gradients.
 
         Args:
             batch: the part.
             inputs: what the network sees of it.
             total: examples in the whole batch, over all parts and workers.
-            draw: key of the dropout of this part.
+            first: place in the whole batch of the part's first example.
 
         Returns:
             This part's share of the batch's mean losses: the training loss, (1,), and where the
             adversary takes part its term and the discriminator's loss, (3,).
         """
-        key_dropout(self.network, draw)
+        key_dropout(self.network, key(self.trial.seed, self.step), first)
         prediction = self.predict(inputs)
         losses = training_loss(
             self.trial.target, prediction, batch.target, batch.mask, self.statistics
@@ -278,8 +278,3 @@ def learning_rate(optimiser: Optimiser, step: int) -> float:
     """
     is_lowered = 0 < optimiser.lr_decay_step <= step
     return optimiser.learning_rate * (optimiser.lr_decay_factor if is_lowered else 1)
-
-
-def dropout_key(trial: Trial, step: int, slot: int) -> int:
-    """Return the key of a step's dropout for the part of the batch that begins at a slot."""
-    return key(trial.seed, step, slot)

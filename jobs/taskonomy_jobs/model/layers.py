@@ -68,18 +68,20 @@ class Fit(nn.Module):
 
 
 class KeyedDropout(nn.Module):
-    """Dropout whose draws follow from a key alone, so that a resumed run draws the same.
+    """Dropout whose draws follow from a key and an example's place in the batch alone.
 
-    The key is set before each training step by `key_dropout`; evaluation drops nothing.
+    So a resumed run draws the same, and so do the parts of a batch, whichever worker has them. The
+    key is set before each training step by `key_dropout`; evaluation drops nothing.
     """
 
     def __init__(self, share: float) -> None:
         super().__init__()
         self.share = share
         self.key: int | None = None
+        self.first = 0
 
     def forward(self, features: Tensor) -> Tensor:
-        """Drop a share of the features and scale up the rest, in training.
+        """Drop a share of the features (B, …) and scale up the rest, in training.
 
         Raises:
             RuntimeError: training without a key.
@@ -88,22 +90,30 @@ class KeyedDropout(nn.Module):
             return features
         if self.key is None:
             raise RuntimeError("dropout has no key: call key_dropout(network, key) before the step")
-        generator = torch.Generator(features.device).manual_seed(self.key)
-        drawn = torch.rand(features.shape, generator=generator, device=features.device)
+        generator = torch.Generator(features.device)
+        drawn = torch.empty(features.shape, device=features.device)
+        for place, row in enumerate(drawn, self.first):
+            row.uniform_(generator=generator.manual_seed(_spread(self.key, place)))
         return features * (drawn >= self.share) / (1 - self.share)
 
 
-def key_dropout(network: nn.Module, key: int) -> None:
+def key_dropout(network: nn.Module, key: int, first: int = 0) -> None:
     """Set the key of every dropout in a network for one step; networks without any are let be.
 
     Args:
         network: any network.
-        key: a 64-bit number that names the step, and the process where several share a batch;
-            layers draw from keys of their own derived from it.
+        key: a 64-bit number that names the step; layers draw from keys of their own derived from
+            it.
+        first: place in the whole batch of the first example that the network is to see.
     """
     layers = (module for module in network.modules() if isinstance(module, KeyedDropout))
     for index, layer in enumerate(layers):
-        layer.key = (key * 0x9E3779B97F4A7C15 + index) % 2**63  # spreads neighbouring steps apart
+        layer.key, layer.first = _spread(key, index), first
+
+
+def _spread(key: int, index: int) -> int:
+    """Return a key of something numbered, far from those of its neighbours."""
+    return (key * 0x9E3779B97F4A7C15 + index * 0xD1342543DE82EF95) % 2**63
 
 
 def initialise(network: nn.Module) -> None:

@@ -20,6 +20,16 @@ def test_dropout_follows_from_its_key_and_nothing_else() -> None:
     assert not torch.equal(dropped(7), dropped(8))
 
 
+def test_parts_of_a_batch_drop_what_the_whole_drops() -> None:
+    layer, features = KeyedDropout(0.5), torch.ones(40, 100)
+    parts = []
+    for first, last in ((0, 7), (7, 8), (8, 40)):
+        key_dropout(layer, 7, first)
+        parts.append(layer(features[first:last]))
+    assert torch.equal(torch.cat(parts), dropped(7))
+    assert len({tuple(row) for row in dropped(7).tolist()}) == 40  # each example its own
+
+
 def test_dropout_drops_its_share_and_scales_up_the_rest() -> None:
     values = dropped(3)
     assert set(values.flatten().tolist()) == {0.0, 2.0}

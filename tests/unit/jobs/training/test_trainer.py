@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from taskonomy_catalogue.trials import Trial, digest
 from taskonomy_jobs import evaluate, stacking
 from taskonomy_jobs.batches import Batch
 from taskonomy_jobs.evaluate import evaluated
+from taskonomy_jobs.model import decoders
 from taskonomy_jobs.packing import packs
 from taskonomy_jobs.settings import Settings
 from taskonomy_jobs.students import Inputs, Student
@@ -202,6 +204,20 @@ def test_parts_of_a_batch_add_up_to_the_whole(
     other = anew(world, "other")
     live_in(other, monkeypatch.setattr)
     run(other, tmp_path, [trial], Settings(micro_batch=1))
+    ours, theirs = left(world, trial)[1], left(other, trial)[1]
+    assert [row["loss"] for row in theirs] == pytest.approx([row["loss"] for row in ours], rel=1e-5)
+
+
+def test_parts_of_a_batch_drop_the_features_that_the_whole_drops(
+    world: World, tmp_path: Path, small_study: Callable[..., Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropping = replace(decoders.DECODERS["tiny"], dropout=0.5)
+    monkeypatch.setattr(decoders, "DECODERS", {"tiny": dropping})
+    (trial,) = of_kind(small_study(steps=5), "task-specific", "scene-classes")
+    run(world, tmp_path, [trial])
+    other = anew(world, "other")
+    live_in(other, monkeypatch.setattr)
+    run(other, tmp_path, [trial], Settings(micro_batch=3))
     ours, theirs = left(world, trial)[1], left(other, trial)[1]
     assert [row["loss"] for row in theirs] == pytest.approx([row["loss"] for row in ours], rel=1e-5)
 
