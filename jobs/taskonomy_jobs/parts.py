@@ -26,22 +26,24 @@ def check_parts(trial: Trial, network: nn.Module, job: Job) -> None:
         job: the run of the command, of which the first worker speaks.
 
     Raises:
-        SettingRefused: a part is one example, of which a vector has no deviation.
+        SettingRefused: a part is one example, of which a vector has no deviation; or workers that
+            normalise together would wait for ever for one that has fewer parts.
     """
-    batch, sizes = trial.optimiser.batch_size, part_sizes(trial, job)
-    why = ["TASKONOMY_MICRO_BATCH"] if len(sizes) > job.gang.world else []
-    if job.gang.world > 1 and job.gang.device.type != "cuda":
-        why.append(f"{job.gang.world} workers on CPUs")
-    if not why or not has_batch_norm(network):
+    workers = part_sizes(trial.optimiser.batch_size, job.settings.micro_batch, job.gang.world)
+    why = ["TASKONOMY_MICRO_BATCH"] if max(map(len, workers)) > 1 else []
+    together = len(workers) > 1 and job.gang.device.type == "cuda"
+    if len(workers) > 1:
+        why.append(f"{len(workers)} workers" + ("" if together else " on CPUs"))
+    if not has_batch_norm(network) or not why:
         return
-    reason = f"{trial.title}: batch norm sees a batch of {batch} in parts of {min(sizes)} "
-    reason += f"({' and '.join(why)})"
-    if min(sizes) == 1 and any(isinstance(part, nn.BatchNorm1d) for part in network.modules()):
-        raise SettingRefused(
-            f"{reason}, and one example has no deviation; raise TASKONOMY_MICRO_BATCH, or take "
-            "fewer workers or a larger training.batchSize"
-        )
-    if job.gang.is_first:
+    least = min(min(parts, default=0) for parts in workers)
+    reason = f"{trial.title}: batch norm sees a batch of {trial.optimiser.batch_size} in parts of "
+    reason += f"{least} ({' and '.join(why)})"
+    if together and len(set(map(len, workers))) > 1:
+        raise SettingRefused(f"{reason}, and not every worker has as many; {_REMEDY}")
+    if least == 1 and not together and any(map(_is_of_vectors, network.modules())):
+        raise SettingRefused(f"{reason}, and one example has no deviation; {_REMEDY}")
+    if job.gang.is_first and (not together or "TASKONOMY_MICRO_BATCH" in why):
         _log.warning(
             "%s: the result is not quite that of one worker and whole batches; model.encoder "
             "resnet-tiny with model.decoder tiny has no batch norm",
@@ -49,9 +51,21 @@ def check_parts(trial: Trial, network: nn.Module, job: Job) -> None:
         )
 
 
-def part_sizes(trial: Trial, job: Job) -> list[int]:
-    """Return how many examples of a batch are computed at once, part by part, over all workers."""
-    batch, world = trial.optimiser.batch_size, job.gang.world
+_REMEDY = "take fewer workers, a larger TASKONOMY_MICRO_BATCH or a larger training.batchSize"
+
+
+def _is_of_vectors(module: nn.Module) -> bool:
+    return isinstance(module, nn.BatchNorm1d)
+
+
+def part_sizes(batch: int, most: int, world: int) -> list[list[int]]:
+    """Return how many examples every worker computes at once, part by part.
+
+    Args:
+        batch: examples in the whole batch.
+        most: in one part; 0: a worker's whole share.
+        world: workers, whose shares differ by one at most (`sampling.Slots.share`).
+    """
     shares = [(rank + 1) * batch // world - rank * batch // world for rank in range(world)]
-    most = job.settings.micro_batch or batch
-    return [min(most, share - at) for share in shares for at in range(0, share, most)]
+    size = most or batch
+    return [[min(size, share - at) for at in range(0, share, size)] for share in shares]
