@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from taskonomy_catalogue.tasks import TaskDictionary, plain_text, published_dict
 from taskonomy_warehouse.dictionary import read_dictionary
 from taskonomy_warehouse.parsing import parse_number
 from taskonomy_warehouse.selection.taxonomy import ALL_ORDERS
+from taskonomy_warehouse.snapshot import Snapshot, Source, opened_to_read
 from taskonomy_warehouse.warehouse import reading, studies
 
 Command = Callable[..., Any]
@@ -26,6 +29,32 @@ warehouse_option = click.option(
     show_envvar=True,
     help="The DuckDB file that holds the study.",
 )
+
+_snapshot_option = click.option(
+    "--snapshot",
+    metavar="URI",
+    help="Read the snapshot published in this folder or under this s3:// prefix instead: it can be "
+    "read while the warehouse is written.",
+)
+_no_verify_option = click.option(
+    "--no-verify",
+    is_flag=True,
+    help="Compare a snapshot's size alone, and do not read all of it for its sha256.",
+)
+
+
+def source_option(command: Command) -> Command:
+    """Give a command that only reads its ``warehouse``: the file, or a snapshot of it."""
+
+    @wraps(command)
+    def read(*, warehouse: Path, snapshot: str | None, no_verify: bool, **given: Any) -> Any:
+        if no_verify and not snapshot:
+            raise click.UsageError("--no-verify is a word about --snapshot; give both, or neither")
+        source = Snapshot(snapshot, verify=not no_verify) if snapshot else warehouse
+        return command(warehouse=source, **given)
+
+    return _snapshot_option(_no_verify_option(warehouse_option(read)))
+
 
 output_option = click.option(
     "--output",
@@ -133,19 +162,23 @@ def _split(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
 
 
-def the_study(warehouse: Path, named: str | None) -> str:
+def the_study(warehouse: Source, named: str | None) -> str:
     """Return the study a command is about: the one named, or the only one there is.
+
+    A snapshot is not verified for this: the command reads it again, and that time it is.
 
     Raises:
         NotFound: none is named and the warehouse holds none or several.
     """
     if named is not None:
         return named
-    with reading(warehouse) as connection:
+    quick = replace(warehouse, verify=False) if isinstance(warehouse, Snapshot) else warehouse
+    with opened_to_read(quick) as connection:
         names = studies(connection)
     if len(names) != 1:
         held = f"holds {', '.join(names)}; name one with --study" if names else "holds no study"
-        raise NotFound(f"{warehouse} {held}")
+        place = warehouse.uri if isinstance(warehouse, Snapshot) else warehouse
+        raise NotFound(f"{place} {held}")
     return names[0]
 
 

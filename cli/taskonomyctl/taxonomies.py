@@ -3,7 +3,6 @@
 import math
 import shlex
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
@@ -17,7 +16,7 @@ from taskonomy_warehouse.selection.results import (
 )
 from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
 from taskonomy_warehouse.selection.taxonomy import order_limit
-from taskonomy_warehouse.warehouse import reading
+from taskonomy_warehouse.snapshot import Source, opened_to_read
 from taskonomyctl.options import parse_order
 from taskonomyctl.output import number
 
@@ -69,12 +68,12 @@ order_option = click.option(
 
 
 def read_one(
-    warehouse: Path, study: str, scenario: str | None, budget: float, order: str | None
+    warehouse: Source, study: str, scenario: str | None, budget: float, order: str | None
 ) -> tuple[SolvedTaxonomy, TaskDictionary]:
     """Return the solved taxonomy of one budget and order, with the study's dictionary.
 
     Args:
-        warehouse: the DuckDB file.
+        warehouse: the DuckDB file, or a snapshot of it.
         study: which study.
         scenario: the settings it was solved with; None: the last solved.
         budget: supervision budget.
@@ -85,7 +84,7 @@ def read_one(
         SettingRefused: it is no order limit.
     """
     limit = None if order is None else parse_order(order)
-    with reading(warehouse) as connection:
+    with opened_to_read(warehouse) as connection:
         scenario = scenario or latest_scenario(connection, study)
         solved = read_taxonomies(connection, study, scenario)
         dictionary = read_dictionary(connection, study)

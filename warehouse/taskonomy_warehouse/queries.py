@@ -3,15 +3,13 @@
 import json
 import math
 from collections import Counter
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from taskonomy_catalogue.errors import TaskonomyError
-from taskonomy_warehouse.snapshot import Snapshot
-from taskonomy_warehouse.warehouse import reading
+from taskonomy_warehouse.snapshot import Source, opened_to_read
 
 
 class QueryRefused(TaskonomyError):
@@ -44,7 +42,7 @@ class QueryResult:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def run_query(source: Path | Snapshot, query: str, *, at_most: int | None = None) -> QueryResult:
+def run_query(source: Source, query: str, *, at_most: int | None = None) -> QueryResult:
     """Run one SELECT against a warehouse file or a snapshot, which is opened read-only.
 
     Args:
@@ -56,7 +54,7 @@ def run_query(source: Path | Snapshot, query: str, *, at_most: int | None = None
         QueryRefused: not one reading statement, or DuckDB's own complaint.
         NotFound: there is no warehouse at the path, or no snapshot at the URI.
     """
-    with _opened(source) as connection:
+    with opened_to_read(source) as connection:
         statement = _reading_statement(connection, query)
         try:
             cursor = connection.execute(statement)
@@ -73,13 +71,13 @@ def run_query(source: Path | Snapshot, query: str, *, at_most: int | None = None
             raise QueryRefused(str(error)) from error
 
 
-def query_to_parquet(source: Path | Snapshot, query: str, file: Path) -> None:
+def query_to_parquet(source: Source, query: str, file: Path) -> None:
     """Run one SELECT and write its rows as a Parquet file.
 
     Raises:
         QueryRefused: as `run_query`.
     """
-    with _opened(source, may_write=file) as connection:
+    with opened_to_read(source, may_write=file) as connection:
         statement = _reading_statement(connection, query)
         try:  # as a relation: text spliced into COPY would trip over `SELECT 1; -- done`
             connection.sql(statement).write_parquet(str(file))
@@ -87,7 +85,7 @@ def query_to_parquet(source: Path | Snapshot, query: str, file: Path) -> None:
             raise QueryRefused(str(error)) from error
 
 
-def describe_relations(source: Path | Snapshot) -> QueryResult:
+def describe_relations(source: Source) -> QueryResult:
     """Return the tables and views of the warehouse with their comments and columns."""
     return run_query(
         source,
@@ -123,14 +121,6 @@ def _json_value(value: object) -> object:
     if value is None or isinstance(value, bool | int | str):
         return value
     return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _opened(
-    source: Path | Snapshot, may_write: Path | None = None
-) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    if isinstance(source, Snapshot):
-        return source.reading(may_write)
-    return reading(source, may_write)
 
 
 def _reading_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:

@@ -16,7 +16,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -28,7 +28,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from taskonomy_catalogue.errors import InputRefused, NotFound, SettingRefused, TaskonomyError
 from taskonomy_warehouse.files import get_ready, place_of, read_files, upload, write_file
 from taskonomy_warehouse.s3 import as_unreachable, forget_s3, is_s3
-from taskonomy_warehouse.warehouse import SCHEMA_VERSION, TABLES, studies, writing
+from taskonomy_warehouse.warehouse import SCHEMA_VERSION, TABLES, reading, studies, writing
 
 MANIFEST = "manifest.json"
 KEPT = 3
@@ -160,6 +160,27 @@ class Snapshot:
             yield connection
         finally:
             connection.close()
+
+
+Source = Path | Snapshot
+"""What a reader opens: the warehouse's file, or a published snapshot."""
+
+
+def opened_to_read(
+    source: Source, may_write: Path | None = None
+) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open a warehouse or a snapshot read-only, with no access to other files or the network.
+
+    Args:
+        source: what is read.
+        may_write: the one other file that COPY may write.
+
+    Raises:
+        TaskonomyError: as `reading`, or as `attach_snapshot`.
+    """
+    if isinstance(source, Snapshot):
+        return source.reading(may_write)
+    return reading(source, may_write)
 
 
 def read_manifest(connection: duckdb.DuckDBPyConnection, place: str) -> Manifest:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -16,17 +15,17 @@ from taskonomy_warehouse.novel_task import novel_task as best_services
 from taskonomy_warehouse.selection.compare import Comparison, compare
 from taskonomy_warehouse.selection.results import Choice, SolvedTaxonomy
 from taskonomy_warehouse.selection.settings import resolved_tasks
-from taskonomy_warehouse.warehouse import reading
+from taskonomy_warehouse.snapshot import Source, opened_to_read
 from taskonomyctl.options import (
     names_option,
     output_option,
     parse_budgets,
     parse_orders,
     scenario_option,
+    source_option,
     study_option,
     tasks_option,
     the_study,
-    warehouse_option,
 )
 from taskonomyctl.output import print_rows
 from taskonomyctl.taxonomies import read_one
@@ -40,14 +39,14 @@ from taskonomyctl.taxonomies import read_one
 @study_option
 @names_option
 @output_option
-@warehouse_option
+@source_option
 def novel_task(
     orders: str,
     target: tuple[str, ...],
     study: str | None,
     names: Any,
     output: str,
-    warehouse: Path,
+    warehouse: Source,
 ) -> None:
     """Say how well each target would be served if it were new, with a few labels of its own.
 
@@ -57,7 +56,7 @@ def novel_task(
     which have no sources, are the means over the targets.
     """
     study = the_study(warehouse, study)
-    with reading(warehouse) as connection:
+    with opened_to_read(warehouse) as connection:
         dictionary = read_dictionary(connection, study)
         targets = resolved_tasks(target, dictionary)
         services = best_services(
@@ -100,8 +99,8 @@ def _mean_row(mean: Mean) -> dict[str, object]:
 @click.argument("other")
 @names_option
 @output_option
-@warehouse_option
-def generalization(study: str, other: str, names: Any, output: str, warehouse: Path) -> None:
+@source_option
+def generalization(study: str, other: str, names: Any, output: str, warehouse: Source) -> None:
     """Say how alike two studies rank transfers: Spearman's rank correlation of their affinities.
 
     STUDY and OTHER are two studies of the same tasks, say on two data sets. 1 is the same ranking,
@@ -109,7 +108,7 @@ def generalization(study: str, other: str, names: Any, output: str, warehouse: P
     targets, one of three transfers (the fewest that can be ranked) counting as much as one of
     thirty, and the transfers that it stands on.
     """
-    with reading(warehouse) as connection:
+    with opened_to_read(warehouse) as connection:
         agreement = agreement_of(connection, study, other)
         dictionary = read_dictionary(connection, study)
     rows: list[dict[str, object]] = [
@@ -140,14 +139,14 @@ def generalization(study: str, other: str, names: Any, output: str, warehouse: P
 @scenario_option
 @names_option
 @output_option
-@warehouse_option
+@source_option
 def taxonomy(
     specs: tuple[str, str],
     study: str | None,
     scenario: str | None,
     names: Any,
     output: str,
-    warehouse: Path,
+    warehouse: Source,
 ) -> None:
     """Say what changes from one taxonomy to another: between budgets, orders or studies.
 
@@ -189,7 +188,7 @@ _SPEC = re.compile(r"^(?:(?P<study>.+):)?(?P<budget>[\d.]+):(?P<order>\w+)$")
 
 
 def _read_spec(
-    spec: str, warehouse: Path, study: str | None, scenario: str | None
+    spec: str, warehouse: Source, study: str | None, scenario: str | None
 ) -> tuple[SolvedTaxonomy, TaskDictionary]:
     parts = _SPEC.match(spec)
     if parts is None:

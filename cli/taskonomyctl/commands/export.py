@@ -1,18 +1,18 @@
 """`taskonomyctl export`: one taxonomy for other tools."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from taskonomy_catalogue.errors import TaskonomyError
 from taskonomy_warehouse.selection.export import taxonomy_text
+from taskonomy_warehouse.snapshot import Source
 from taskonomyctl.options import (
     names_option,
     scenario_option,
+    source_option,
     study_option,
     the_study,
-    warehouse_option,
 )
 from taskonomyctl.taxonomies import budget_option, order_option, read_one
 
@@ -39,7 +39,7 @@ from taskonomyctl.taxonomies import budget_option, order_option, read_one
 @study_option
 @scenario_option
 @names_option
-@warehouse_option
+@source_option
 def export(
     budget: float,
     order: str | None,
@@ -48,7 +48,7 @@ def export(
     study: str | None,
     scenario: str | None,
     names: Any,
-    warehouse: Path,
+    warehouse: Source,
 ) -> None:
     """Write one solved taxonomy as a graph: nodes are tasks, edges run from source to target."""
     study = the_study(warehouse, study)

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from taskonomy_warehouse.selection.results import latest_scenario
-from taskonomy_warehouse.warehouse import reading
-from taskonomyctl.options import scenario_option, study_option, the_study, warehouse_option
+from taskonomy_warehouse.snapshot import Source, opened_to_read
+from taskonomyctl.options import scenario_option, source_option, study_option, the_study
 from taskonomyctl.output import stderr_console
 
 
@@ -28,9 +28,9 @@ from taskonomyctl.output import stderr_console
 )
 @study_option
 @scenario_option
-@warehouse_option
+@source_option
 def report(
-    out: Path, seed: int, draws: int, study: str | None, scenario: str | None, warehouse: Path
+    out: Path, seed: int, draws: int, study: str | None, scenario: str | None, warehouse: Source
 ) -> None:
     """Write a self-contained HTML report with its pictures as PNG and SVG.
 
@@ -40,7 +40,7 @@ def report(
     from taskonomy_warehouse.report.write import write_report  # matplotlib takes a second
 
     study = the_study(warehouse, study)
-    with reading(warehouse) as connection:
+    with opened_to_read(warehouse) as connection:
         scenario = scenario or latest_scenario(connection, study)
         with stderr_console().status("reading the warehouse") as status:
             files = write_report(

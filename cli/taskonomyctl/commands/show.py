@@ -1,6 +1,5 @@
 """`taskonomyctl show`: what the warehouse holds, for a terminal."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,13 +10,14 @@ from taskonomy_catalogue.tasks import GROUP_TITLES, NameStyle, TaskDictionary
 from taskonomy_warehouse.report.words import win_rate
 from taskonomy_warehouse.selection.results import Choice, SolvedTaxonomy
 from taskonomy_warehouse.selection.settings import DEFAULT_SCENARIO
+from taskonomy_warehouse.snapshot import Source
 from taskonomyctl.options import (
     names_option,
     output_option,
     scenario_option,
+    source_option,
     study_option,
     the_study,
-    warehouse_option,
 )
 from taskonomyctl.output import print_rows, stdout_console
 from taskonomyctl.taxonomies import budget_option, order_option, read_one, taxonomy_record
@@ -35,7 +35,7 @@ def show() -> None:
 @scenario_option
 @names_option
 @output_option
-@warehouse_option
+@source_option
 def taxonomy(
     budget: float,
     order: str | None,
@@ -43,7 +43,7 @@ def taxonomy(
     scenario: str | None,
     names: Any,
     output: str,
-    warehouse: Path,
+    warehouse: Source,
 ) -> None:
     """Show one solved taxonomy: what to label, and what serves every target."""
     study = the_study(warehouse, study)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from taskonomy_warehouse.queries import describe_relations, query_to_parquet, run_query
-from taskonomy_warehouse.snapshot import Snapshot
-from taskonomyctl.options import warehouse_option
+from taskonomy_warehouse.snapshot import Source
+from taskonomyctl.options import source_option
 from taskonomyctl.output import MOST_ROWS, print_result
 
 
@@ -25,24 +25,12 @@ from taskonomyctl.output import MOST_ROWS, print_result
     help="How to print the rows; parquet goes to a pipe or a file.",
 )
 @click.option("--tables", is_flag=True, help="Show the tables and views with their comments.")
-@click.option(
-    "--snapshot",
-    metavar="URI",
-    help="Query the snapshot published in this folder or under this s3:// prefix instead.",
-)
-@click.option(
-    "--no-verify",
-    is_flag=True,
-    help="Compare a snapshot's size alone, and do not read all of it for its sha256.",
-)
-@warehouse_option
+@source_option
 def sql(
     query: str | None,
     output: str,
     tables: bool,
-    snapshot: str | None,
-    no_verify: bool,
-    warehouse: Path,
+    warehouse: Source,
 ) -> None:
     """Run one SELECT, read-only, and print its rows.
 
@@ -58,24 +46,23 @@ def sql(
     """
     if tables == (query is not None):
         raise click.UsageError("give a QUERY, or --tables to see what there is to query")
-    source = Snapshot(snapshot, verify=not no_verify) if snapshot else warehouse
     if query is None:
         if output == "parquet":
             raise click.UsageError("--tables prints a table, CSV or JSON, and no parquet")
-        print_result(describe_relations(source), output)
+        print_result(describe_relations(warehouse), output)
         return
     if query == "-":
         query = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     if not query.strip():
         raise click.UsageError("the QUERY is blank; --tables shows what there is to query")
     if output == "parquet":
-        _print_parquet(source, query)
+        _print_parquet(warehouse, query)
     else:
         most = MOST_ROWS if output == "table" else None
-        print_result(run_query(source, query, at_most=most), output)
+        print_result(run_query(warehouse, query, at_most=most), output)
 
 
-def _print_parquet(source: Path | Snapshot, query: str) -> None:
+def _print_parquet(source: Source, query: str) -> None:
     if sys.stdout.isatty():
         raise click.UsageError("parquet is not for a terminal; redirect it to a file with >")
     with tempfile.TemporaryDirectory() as folder:
