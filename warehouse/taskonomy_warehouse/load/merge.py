@@ -53,6 +53,8 @@ def merge_win_rates(connection: duckdb.DuckDBPyConnection, study: str, place: st
     ]
     if not merged:
         raise NotFound(f"no win rates of study {study!r} in {place}; run its jobs first")
+    for target in _compared_with_none(connection, study):
+        refresh_affinities(connection, study, target)
     rows = connection.execute(
         "WITH measured AS (SELECT study, target, transfer_id, "
         "count(*) OVER (PARTITION BY target) AS networks "
@@ -75,6 +77,16 @@ def win_rate_files(connection: duckdb.DuckDBPyConnection, place: str) -> list[st
     if not files:
         raise NotFound(f"no win rates of a study in {place} ({PATTERN}); run its jobs first")
     return files
+
+
+def _compared_with_none(connection: duckdb.DuckDBPyConnection, study: str) -> list[str]:
+    """Return targets whose only network has no rival: it has an affinity, and no job's file."""
+    rows = connection.execute(
+        "SELECT target FROM transfer SEMI JOIN trial_result USING (study, transfer_id) "
+        "WHERE study = ? GROUP BY target HAVING count(*) = 1 ORDER BY target",
+        [study],
+    ).fetchall()
+    return [str(target) for (target,) in rows]
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, study: str, file: str) -> str | None:

@@ -111,6 +111,9 @@ def test_tasks_that_are_only_sources_are_no_targets(path: Path, artifacts: Artif
     with pytest.raises(NotFound, match="--index 2: the study has 2 targets"):
         compute(partition(path, None, index=2))
     assert merged(path) == Merged(targets=("normals", "reshading"), lacking=())
+    whole = path.with_name("whole.duckdb")
+    loaded(whole, artifacts, study, losses_stay=False, compute=True)
+    assert figures(path) == figures(whole)
 
 
 def test_a_new_trial_asks_for_its_targets_job_again(
