@@ -157,7 +157,9 @@ def test_an_empty_bucket_has_nothing(s3: str, tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         get_ready(connection, s3)
         write_file(connection, f"{s3}/x", b"so that the bucket is there")
-    assert loaded(tmp_path / "there.duckdb", f"{s3}/artifacts").trials == 0
+    done = loaded(tmp_path / "there.duckdb", f"{s3}/artifacts")
+    assert done.trials == 0
+    assert f"no folder in {s3}/artifacts holds a result.json" in done.notes[0]
 
 
 def test_jobs_by_target_over_a_bucket(artifacts: Artifacts, s3: str, tmp_path: Path) -> None:

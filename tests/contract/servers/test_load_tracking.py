@@ -110,6 +110,16 @@ def test_a_run_without_the_tag_leaves_its_trial_in_its_own_artifacts(
     )
 
 
+def test_a_study_that_no_run_knows_is_said(
+    tracking: str, connection: duckdb.DuckDBPyConnection
+) -> None:
+    findings = find_in_tracking(connection, tracking, "nobody-s")
+    assert findings.finished == ()
+    assert findings.notes == (
+        f"no run in {tracking} has the tag taskonomy.study = nobody-s and names a trial",
+    )
+
+
 def test_runs_that_only_the_server_can_read_are_counted(
     tracking: str,
     client: MlflowClient,

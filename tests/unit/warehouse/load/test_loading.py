@@ -406,9 +406,10 @@ def test_a_result_of_this_study_that_it_does_not_ask_for_is_refused(
     artifacts: Artifacts, loaded: Load
 ) -> None:
     strange = next(enumerate_trials(small_study(training={"taskSpecific": {"seeds": [9]}})))
-    artifacts.leave(strange)
+    artifacts.leave(strange, versions={"taskonomy": "0.0.7"})
     (refusal,) = loaded().refusals
     assert refusal.reason == "unknown-trial"
+    assert "it was trained by another taskonomy (0.0.7), to which" in refusal.detail
     assert "task-specific curvature, seed 9" in refusal.detail
 
 
