@@ -96,8 +96,7 @@ def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str
         [study, target, study, target],
     ).fetchnumpy()
     images = connection.execute(
-        "SELECT image_id FROM heldout_image WHERE study = ? AND target = ? ORDER BY image_id",
-        [study, target],
+        "SELECT image_id FROM heldout_image WHERE study = ? AND target = ?", [study, target]
     ).fetchnumpy()
     files = tuple(f"{folder}/{LOSSES_FILE}" for folder in rows["folder"]) if in_files else ()
     get_ready(connection, *files)
@@ -110,7 +109,7 @@ def read_entrants(connection: duckdb.DuckDBPyConnection, study: str, target: str
         rows=np.asarray(rows["images"]),
         keys=tuple(map(bytes, rows["key"])),
         is_new=np.asarray(rows["is_new"]),
-        images=np.asarray(images["image_id"]),
+        images=np.sort(images["image_id"]),
     )
 
 

@@ -28,7 +28,7 @@ from taskonomy_warehouse.loss_matrix import (
     losses_stay,
     read_entrants,
 )
-from taskonomy_warehouse.warehouse import require_study, transaction
+from taskonomy_warehouse.warehouse import require_study, share_out, transaction
 
 FEW = 4
 """So many new networks are compared by numpy: starting the compiled loops takes 0.4 s, once."""
@@ -91,6 +91,7 @@ def update_win_rates(
         return entrants, _count_new(connection, entrants, threads)
 
     targets = _targets_to_update(connection, study)
+    share_out(connection, much=len(targets) > 1)
     for target, (entrants, counts) in made_ahead(counted, targets):
         with transaction(connection):
             _insert_counts(connection, entrants, counts)
@@ -163,13 +164,16 @@ def _targets_to_update(connection: duckdb.DuckDBPyConnection, study: str) -> lis
     """
     in_files = losses_stay(connection, study)
     losses = "trial_result USING (study, transfer_id)" if in_files else "trial USING (digest)"
+    # Few are fresh: win rates are looked through for these, and not gathered of all there are.
     rows = connection.execute(
-        "SELECT DISTINCT target FROM (SELECT study, target, transfer_id, kind, "
+        "WITH loaded AS (SELECT study, target, transfer_id, kind, "
         "count(*) OVER (PARTITION BY target) AS networks "
-        f"FROM transfer SEMI JOIN {losses} WHERE study = ?) "
+        f"FROM transfer SEMI JOIN {losses} WHERE study = ?), "
+        "fresh AS MATERIALIZED (SELECT target, transfer_id FROM loaded "
         "ANTI JOIN computed_affinity USING (study, transfer_id) "
-        "WHERE (networks > 1 OR kind IN ('task-specific', 'transfer')) "
-        "AND transfer_id NOT IN (SELECT DISTINCT transfer_id FROM win_rate WHERE study = ?) "
+        "WHERE networks > 1 OR kind IN ('task-specific', 'transfer')) "
+        "SELECT DISTINCT target FROM fresh WHERE transfer_id NOT IN (SELECT transfer_id "
+        "FROM win_rate WHERE study = ? AND transfer_id IN (SELECT transfer_id FROM fresh)) "
         "ORDER BY target",
         [study, study],
     ).fetchall()

@@ -109,6 +109,8 @@ def replace_quarantine(
     before = connection.execute(
         "SELECT digest, folder, reason, detail FROM quarantine WHERE study = ?", [study]
     ).fetchall()
+    if not before and not refusals:
+        return
     loaded = loaded_digests(connection, study) if before else set()
     now = {(r.digest, r.folder, r.reason, r.detail) for r in refusals}
     refused = {refusal.digest for refusal in refusals}

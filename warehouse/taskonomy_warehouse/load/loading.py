@@ -31,7 +31,7 @@ from taskonomy_warehouse.load.refusals import Refusal
 from taskonomy_warehouse.load.study import declare_study
 from taskonomy_warehouse.loss_matrix import keep_for_comparing
 from taskonomy_warehouse.s3 import is_s3
-from taskonomy_warehouse.warehouse import transaction
+from taskonomy_warehouse.warehouse import share_out, transaction
 from taskonomy_warehouse.win_rates import FEW, made_ahead, update_win_rates
 
 BATCH = 8_000_000
@@ -105,6 +105,7 @@ def load(
     done = loaded_digests(connection, study.name)
     new = [each for each in findings.finished if each.digest not in done]
     sifted = sift(connection, study, new)
+    share_out(connection, much=len(sifted.candidates) > FEW)
     choices = (before, losses_stay, _is_large(study, sifted.candidates))
     stay = next(choice for choice in choices if choice is not None)
     trials, rows = 0, 0

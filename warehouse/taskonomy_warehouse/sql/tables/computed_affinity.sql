@@ -3,10 +3,10 @@
 -- and filled by that very SQL: macro ahp. An audit recomputes it and compares.
 -- grain: study, transfer_id
 CREATE TABLE computed_affinity (
-    study       VARCHAR NOT NULL,
-    target      VARCHAR NOT NULL,
-    transfer_id INTEGER NOT NULL,
-    affinity    DOUBLE  NOT NULL
+    study       VARCHAR NOT NULL USING COMPRESSION dictionary,
+    target      VARCHAR NOT NULL USING COMPRESSION dictionary,
+    transfer_id INTEGER NOT NULL USING COMPRESSION bitpacking,
+    affinity    DOUBLE  NOT NULL USING COMPRESSION uncompressed
 );
 COMMENT ON TABLE computed_affinity IS 'Affinities computed from win rates, as macro ahp returns them';
 COMMENT ON COLUMN computed_affinity.study IS 'Study';

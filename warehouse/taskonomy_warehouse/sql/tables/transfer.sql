@@ -2,12 +2,12 @@
 -- and the statistical best guess, a constant answer that any network should beat.
 -- grain: study, transfer_id
 CREATE TABLE transfer (
-    study          VARCHAR   NOT NULL,
-    transfer_id    INTEGER   NOT NULL,
-    target         VARCHAR   NOT NULL,
-    kind           VARCHAR   NOT NULL
+    study          VARCHAR   NOT NULL USING COMPRESSION dictionary,
+    transfer_id    INTEGER   NOT NULL USING COMPRESSION bitpacking,
+    target         VARCHAR   NOT NULL USING COMPRESSION dictionary,
+    kind           VARCHAR   NOT NULL USING COMPRESSION dictionary
         CHECK (kind IN ('task-specific', 'transfer', 'scratch', 'best-guess')),
-    transfer_order INTEGER   NOT NULL CHECK (transfer_order >= 1),
+    transfer_order INTEGER   NOT NULL USING COMPRESSION bitpacking CHECK (transfer_order >= 1),
     sources        VARCHAR[] NOT NULL,
     digest         VARCHAR USING COMPRESSION uncompressed,
     PRIMARY KEY (study, transfer_id)

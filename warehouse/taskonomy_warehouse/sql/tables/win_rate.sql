@@ -3,13 +3,13 @@
 -- Filled by `update_win_rates` with a compiled kernel; sql/oracles/win_rate.sql says the same in SQL.
 -- grain: study, target, transfer_id, rival_id (transfer_id <> rival_id)
 CREATE TABLE win_rate (
-    study       VARCHAR NOT NULL,
-    target      VARCHAR NOT NULL,
-    transfer_id INTEGER NOT NULL,
-    rival_id    INTEGER NOT NULL,
-    wins        BIGINT  NOT NULL,
-    ties        BIGINT  NOT NULL,
-    images      BIGINT  NOT NULL
+    study       VARCHAR NOT NULL USING COMPRESSION dictionary,
+    target      VARCHAR NOT NULL USING COMPRESSION dictionary,
+    transfer_id INTEGER NOT NULL USING COMPRESSION bitpacking,
+    rival_id    INTEGER NOT NULL USING COMPRESSION bitpacking,
+    wins        BIGINT  NOT NULL USING COMPRESSION bitpacking,
+    ties        BIGINT  NOT NULL USING COMPRESSION bitpacking,
+    images      BIGINT  NOT NULL USING COMPRESSION bitpacking
 );
 COMMENT ON TABLE win_rate IS 'Images on which one network of a target beat another; win rate = (wins + ties / 2) / images';
 COMMENT ON COLUMN win_rate.study IS 'Study';

@@ -5,8 +5,8 @@
 -- target's best-covered pair shares: fewer say nothing.
 -- grain: study, target, transfer_id, rival_id
 CREATE OR REPLACE VIEW win_ratio AS
-WITH ranked_kind AS (
-    SELECT study, transfer_id FROM transfer WHERE kind IN ('task-specific', 'transfer')
+WITH baseline AS (
+    SELECT study, transfer_id FROM transfer WHERE kind IN ('scratch', 'best-guess')
 ),
 compared AS (
     SELECT
@@ -17,12 +17,10 @@ compared AS (
         w.images,
         greatest(0.001::DOUBLE, least(0.999::DOUBLE, (w.wins + w.ties / 2) / w.images)) AS win_rate
     FROM win_rate AS w
-    SEMI JOIN ranked_kind AS a USING (study, transfer_id)
-    SEMI JOIN ranked_kind AS b ON (b.study, b.transfer_id) = (w.study, w.rival_id)
+    ANTI JOIN baseline AS a USING (study, transfer_id)
+    ANTI JOIN baseline AS b ON b.study = w.study AND b.transfer_id = w.rival_id
     WHERE w.images > 0
-),
-covered AS (
-    SELECT study, target, max(images) / 100 AS least_images FROM compared GROUP BY ALL
+    QUALIFY w.images >= max(w.images) OVER (PARTITION BY study, target) / 100
 )
 SELECT
     study,
@@ -32,9 +30,7 @@ SELECT
     images,
     win_rate,
     win_rate / (1 - win_rate) AS ratio
-FROM compared
-JOIN covered USING (study, target)
-WHERE images >= least_images;
+FROM compared;
 COMMENT ON VIEW win_ratio IS 'How many times better one transfer is than another, R = W / Wᵀ';
 COMMENT ON COLUMN win_ratio.study IS 'Study';
 COMMENT ON COLUMN win_ratio.target IS 'Task that both solve';
