@@ -95,6 +95,8 @@ def _complete_context(
 
 
 _local = click.option("--local", is_flag=True, help="Act on this machine, not on a cluster.")
+_not_local = click.option("--local", is_flag=True, hidden=True)
+"""Of commands about clusters: other commands have it, so it is answered and not unknown."""
 _context = click.option(
     "--context",
     metavar="NAME",
@@ -139,15 +141,23 @@ def cluster_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def placed(
-        *args: Any, context: str | None, namespace: str | None, kubeconfig: str | None, **rest: Any
+        *args: Any,
+        local: bool,
+        context: str | None,
+        namespace: str | None,
+        kubeconfig: str | None,
+        **rest: Any,
     ) -> Any:
+        if local:
+            name = click.get_current_context().info_name
+            raise SettingRefused(f"{name} is about studies on a cluster{_instead()}")
         place = _configured(context, namespace, kubeconfig)
         if place is None:
             raise NotFound(f"no cluster is configured: set KUBECONFIG, or --kubeconfig{_instead()}")
         with on_cluster(place):
             return command(*args, place=place, **rest)
 
-    for option in (_kubeconfig, _namespace, _context):
+    for option in (_kubeconfig, _namespace, _context, _not_local):
         placed = option(placed)
     return placed
 

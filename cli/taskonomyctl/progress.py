@@ -60,6 +60,8 @@ class _Lines(View):
         self._said = ""
         self._when = 0.0
         self._missing: set[tuple[str, str]] = set()
+        self._reasons: dict[str, str] = {}
+        """By reason, the first trial that failed for it."""
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +72,9 @@ class _Lines(View):
     def __call__(self, status: Status) -> None:
         for each in status.missing:
             if (each.digest, each.title) not in self._missing and each.state == "failed":
-                click.echo(f"{each.title}: failed: {each.why}", err=True)
+                first = self._reasons.setdefault(each.why, each.title)
+                why = f": {each.why}" if first == each.title else f", as {first} did"
+                click.echo(f"{each.title}: failed{why}", err=True)
             self._missing.add((each.digest, each.title))
         said = line(status)
         last = status.phase != "Running"

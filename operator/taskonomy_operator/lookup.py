@@ -10,7 +10,7 @@
 import re
 from collections.abc import Sequence
 
-from taskonomy_catalogue.errors import NotFound, did_you_mean
+from taskonomy_catalogue.errors import NotFound, UnknownTask, did_you_mean
 from taskonomy_catalogue.study import Study
 from taskonomy_operator.asked import Measured
 from taskonomy_operator.plan import Plan
@@ -18,6 +18,8 @@ from taskonomy_operator.plan_parts import Node
 
 _DIGEST = re.compile(r"[0-9a-f]{4,64}")
 _ARROW = re.compile(r"\s*(?:->|→)\s*")
+MOST_NAMED = 4
+"""Networks of a task that are named to choose from."""
 _KINDS = ("task-specific", "scratch", "best-guess")
 
 
@@ -39,6 +41,7 @@ def find_trials(plan: Plan, words: str) -> list[Node]:
     text = words.strip()
     if _DIGEST.fullmatch(text):
         return _by_digest(plan, text)
+    _say_if_task(plan, text)
     target, sources, kind = _meant(plan.study, text)
     found = [node for node in plan.nodes() if _is(node.trial, target, sources, kind)]
     if not found:
@@ -47,6 +50,17 @@ def find_trials(plan: Plan, words: str) -> list[Node]:
         name = f"{target}/{'+'.join(sources)}" if sources else f"{kind}/{target}"
         raise NotFound(f"study {plan.study.name!r} has no trial {name}{did_you_mean(name, known)}")
     return found
+
+
+def _say_if_task(plan: Plan, text: str) -> None:
+    try:
+        task = _task(plan.study, text)
+    except UnknownTask:
+        return
+    named = [short_name(node.trial) for node in plan.nodes() if node.trial.target.id == task]
+    if named:
+        several = ", ".join(named[:MOST_NAMED]) + (", …" if len(named) > MOST_NAMED else "")
+        raise NotFound(f"{text!r} names no trial but a task; its networks are {several}")
 
 
 def _say_if_unranked(plan: Plan, target: str, sources: tuple[str, ...]) -> None:

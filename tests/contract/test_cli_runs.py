@@ -4,16 +4,19 @@ Training is left to a process that trains nothing; everything else is what it is
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from click.shell_completion import ShellComplete
 from fake_run import HERE, FakeRun, environment
+from tiny_data import SIDE, TinyData
 from trial_results import study_document
 
 from taskonomy_catalogue.study import parse_study
@@ -22,6 +25,7 @@ from taskonomyctl.main import cli
 
 SPEC: dict[str, Any] = {
     "data": {"dataset": "rooms"},
+    "model": {"imageSize": SIDE},
     "tasks": {"subset": ["normals", "reshading", "curvature", "random"]},
     "transfers": {"orders": [1, 2]},
 }
@@ -38,7 +42,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         "taskonomyctl.commands.submit.Settings", partial(Settings, trainer=trainer, tick=0.02)
     )
     FakeRun(tmp_path)
-    (tmp_path / "rooms").mkdir()
+    data = TinyData(tmp_path / "rooms")
+    data.split("medium", {"train": ["a"], "val": ["b"], "test": ["c"]})
+    data.views("a", {0: 1})
+    data.views("b", {0: 1})
+    data.views("c", {0: 1})
+    for folder in ("normal", "reshading", "principal_curvature"):
+        for building in "abc":
+            data.png(building, 0, 0, folder, np.full((SIDE, SIDE, 3), 127, np.uint8))
     write_study(tmp_path / "study.yaml")
     return tmp_path
 
@@ -156,9 +167,44 @@ def test_a_mistake_is_one_message(
 def test_a_data_set_that_is_not_there_is_named(
     taskonomyctl: Callable[..., Any], here: Path
 ) -> None:
-    (here / "rooms").rmdir()
+    (here / "rooms").rename(here / "flats")
     ran = taskonomyctl("submit", code=6, cwd=here)
     assert "study.yaml: spec.data.dataset 'rooms' is no folder" in ran.stderr
+
+
+NOT_READY: dict[str, tuple[dict[str, Any], int, str]] = {
+    "no such split": (
+        {"data": {"dataset": "rooms", "splits": "mediun"}},
+        6,
+        "study.yaml: split 'mediun' is not there: no .*; did you mean 'medium'\\?",
+    ),
+    "images too small": (
+        {"model": {"imageSize": 256}},
+        2,
+        "study.yaml: model.imageSize is 256, but the images of .* are 32 pixels wide; .* or less",
+    ),
+    "labels of two tasks": (
+        {"tasks": {"subset": ["normals", "edges-2d", "scene-classes", "random"]}},
+        6,
+        "study.yaml: .* task 'edges-2d' needs edge_texture, .*; "
+        ".* task 'scene-classes' needs class_scene, .*",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", NOT_READY)
+def test_a_mistake_about_the_data_is_said_once_and_starts_nothing(
+    taskonomyctl: Callable[..., Any], here: Path, mistake: str
+) -> None:
+    spec, code, said = NOT_READY[mistake]
+    write_study(here / "study.yaml", **spec)
+    for words in (("--dry-run",), ("--detach",), ()):
+        ran = taskonomyctl("submit", "--local", *words, "--tracking", "none", code=code, cwd=here)
+        (line,) = ran.stderr.splitlines()[-1:]
+        assert re.fullmatch(f"taskonomyctl: {said}; nothing was started", line)
+        assert ran.stderr.count("is not there") + ran.stderr.count("pixels wide") <= 1
+        assert ran.stdout == ""
+    assert not (here / "artifacts" / "studies").exists()
 
 
 def test_a_dry_run_says_what_would_start_and_starts_nothing(

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import networkx as nx
 import pytest
 
@@ -27,6 +28,8 @@ edge3d,1,jigsaw,0.2,0.5,0.1
 """
 
 
+EARLIER = Path(__file__).parents[1] / "unit/warehouse/data/schema_3.sql"
+"""A warehouse as an earlier version left it."""
 SHOW_ONE = ("show", "taxonomy", "--budget", "1", "--order", "1", "-o", "json")
 
 
@@ -257,6 +260,19 @@ def test_orders_and_budgets_are_kept_under_one_name(study: Study) -> None:
         assert (shown["budget"], shown["order"]) == (1, expected)
     (zero,) = study.json("solve", "--budgets=-0", "--orders", "1", *words, code=4)
     assert json.dumps(zero["budget"]) == "0"
+
+
+def test_a_warehouse_of_an_earlier_version_is_brought_up_to_date(
+    tmp_path: Path, taskonomyctl: Callable[..., Any]
+) -> None:
+    with duckdb.connect(tmp_path / "warehouse.duckdb") as connection:
+        connection.execute(EARLIER.read_text())
+    show = ("show", "taxonomy", "--study", "old", "--budget", "1")
+    said = taskonomyctl(*show, cwd=tmp_path, code=None).stderr
+    assert "older schema; `taskonomyctl solve --study NAME` brings it up to date" in said
+    said = taskonomyctl("solve", "--study", "old", cwd=tmp_path, code=6).stderr
+    assert "no study 'old' in this warehouse" in said
+    assert "older schema" not in taskonomyctl(*show, cwd=tmp_path, code=6).stderr
 
 
 def test_show_names_what_was_solved(study: Study) -> None:

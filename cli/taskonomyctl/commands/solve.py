@@ -135,6 +135,7 @@ def solve(
     solved to proven optimality: which sources to supervise, and for every target the one transfer
     that serves it, so that importance-weighted affinity is largest.
     """
+    _bring_up_to_date(warehouse)
     study = the_study(warehouse, study)
     given_budgets = parse_budgets(budgets) if budgets is not None else ()
     given_orders = parse_orders(orders) if orders is not None else ()
@@ -181,6 +182,13 @@ def solve(
                 raise
             print_rows(records, COLUMNS, output)
     return _say_what_is_infeasible(answers)
+
+
+def _bring_up_to_date(warehouse: Path) -> None:
+    """Let a warehouse that an earlier version wrote be read; one that is not there stays away."""
+    if warehouse.exists():
+        with writing(warehouse):
+            pass
 
 
 def _keep(

@@ -20,6 +20,7 @@ from taskonomy_operator.status import Status
 from taskonomy_operator.study_folder import Run, StudyFolder
 from taskonomy_operator.words import duration
 from taskonomyctl.commands.watch import EXIT_MISSING, print_missing
+from taskonomyctl.first_look import look_at_data
 from taskonomyctl.output import say
 from taskonomyctl.places import Place, only_here, place_options
 from taskonomyctl.progress import line, view
@@ -95,7 +96,8 @@ def submit(
 
     With --local it runs on this machine. The first Ctrl-C lets running jobs save and stops, the
     second ends them at once; the same command goes on from there, after a kill -9 or a power cut
-    too.
+    too. Before anything is trained, the split, the image size and every task's labels are looked
+    for.
 
     \b
       taskonomyctl submit -f study.yaml -n vision --wait
@@ -109,9 +111,11 @@ def submit(
     if not place.is_local:
         return send(place, given, stage, dry_run=dry_run, wait=wait)
     folder = folder_of(artifacts, given)
+    dataset = dataset_of(given)
+    look_at_data(given.study, given.origin, dataset)
     run = Run(
         folder=str(given.folder),
-        dataset=str(dataset_of(given)),
+        dataset=str(dataset),
         tracking=tracking_of(tracking, given, folder.artifacts),
         stage=stage,
         origin=given.origin,

@@ -13,6 +13,7 @@ from taskonomy_operator.study_status import MAX_FAILURES
 from taskonomy_operator.words import counted, duration
 from taskonomy_warehouse.queries import as_json
 from taskonomyctl.cluster_runs import look, looks, the_study
+from taskonomyctl.missing import grouped
 from taskonomyctl.output import print_rows, say, stdout_console
 from taskonomyctl.places import Place, SpecRefused, place_options
 from taskonomyctl.progress import bars, view
@@ -70,10 +71,9 @@ def _spent(found: Status, place: Place) -> str:
 
 
 def print_missing(found: Status) -> None:
-    """Print the trials that will have no result, and why."""
+    """Print the trials that will have no result, and why: a row a reason."""
     if found.missing:
-        rows = [{"trial": m.title, "state": m.state, "why": m.why} for m in found.missing]
-        print_rows(rows, MISSING_COLUMNS, "table")
+        print_rows(grouped(found.missing), MISSING_COLUMNS, "table")
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 python -m taskonomy_jobs.data check ROOT [--splits NAME] [--layout L] [--deep] [--output json]
 python -m taskonomy_jobs.data browse ROOT --out sheet.png [--building B] [--point P] [--view V]
+python -m taskonomy_jobs.data ready ROOT < TRIALS
 """
 
 import argparse
@@ -10,10 +11,8 @@ import sys
 from pathlib import Path
 
 from taskonomy_catalogue.errors import TaskonomyError
+from taskonomy_catalogue.launch import parse_trials
 from taskonomy_catalogue.tasks import TaskDictionary, load_dictionary, paper_dictionary
-from taskonomy_jobs.data.browse import contact_sheet
-from taskonomy_jobs.data.check import Report, checked
-from taskonomy_jobs.data.check_table import table
 
 DAMAGED = 5
 """Exit code of a check that found something damaged."""
@@ -23,8 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _options(arguments)
     try:
-        dictionary = load_dictionary(options.tasks) if options.tasks else paper_dictionary()
-        return int(options.run(options, dictionary))
+        return int(options.run(options))
     except TaskonomyError as error:
         sys.stderr.write(f"Error: {error}\n")
         return error.exit_code
@@ -33,26 +31,37 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _check(options: argparse.Namespace, dictionary: TaskDictionary) -> int:
+def _check(options: argparse.Namespace) -> int:
+    from taskonomy_jobs.data.check import checked
+    from taskonomy_jobs.data.check_table import table
+
     report = checked(
-        options.root, options.layout, dictionary, splits=options.splits, deep=options.deep
+        options.root, options.layout, _dictionary(options), splits=options.splits, deep=options.deep
     )
-    _print(report, options.output)
+    is_json = options.output == "json"
+    text = json.dumps(report.to_dict(), indent=2) + "\n" if is_json else table(report)
+    sys.stdout.write(text)
     return DAMAGED if report.damaged else 0
 
 
-def _print(report: Report, output: str) -> None:
-    if output == "json":
-        sys.stdout.write(json.dumps(report.to_dict(), indent=2) + "\n")
-    else:
-        sys.stdout.write(table(report))
+def _ready(options: argparse.Namespace) -> int:
+    from taskonomy_jobs.data.ready import check_ready
+
+    check_ready(options.root, parse_trials(sys.stdin.buffer.read(), "standard input"))
+    return 0
 
 
-def _browse(options: argparse.Namespace, dictionary: TaskDictionary) -> int:
+def _dictionary(options: argparse.Namespace) -> TaskDictionary:
+    return load_dictionary(options.tasks) if options.tasks else paper_dictionary()
+
+
+def _browse(options: argparse.Namespace) -> int:
+    from taskonomy_jobs.data.browse import contact_sheet
+
     name = contact_sheet(
         options.root,
         options.layout,
-        dictionary,
+        _dictionary(options),
         options.out,
         building=options.building,
         point=options.point,
@@ -76,8 +85,11 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     browse.add_argument("--point", type=int)
     browse.add_argument("--view", type=int)
     browse.set_defaults(run=_browse)
-    for command in (check, browse):
+    ready = commands.add_parser("ready", help="whether trials can learn from it; trials on stdin")
+    ready.set_defaults(run=_ready)
+    for command in (check, browse, ready):
         command.add_argument("root", help="the data set's folder")
+    for command in (check, browse):
         command.add_argument("--layout", choices=("taskonomy", "omnidata"), default="taskonomy")
         command.add_argument("--tasks", type=Path, help="your own task dictionary (TOML)")
     return parser.parse_args(arguments)

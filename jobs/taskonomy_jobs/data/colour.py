@@ -6,10 +6,12 @@ pixel's target spreads over its ten nearest bins by a Gaussian of σ = 5; rare b
 """
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.spatial import KDTree
+
+if TYPE_CHECKING:
+    from scipy.spatial import KDTree
 
 Array = np.ndarray[Any, Any]
 
@@ -80,5 +82,7 @@ def soft_bins(ab: Array) -> Array:
 
 
 @cache
-def _tree() -> KDTree:
+def _tree() -> "KDTree":
+    from scipy.spatial import KDTree  # a fifth of a second, of which most need none
+
     return KDTree(ab_bins())

@@ -29,7 +29,6 @@ from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_catalogue.trials import TrialTask
@@ -159,6 +158,8 @@ def _blurred(source: Source, domain: str, largest: float) -> Label:
 def _blur(size: int) -> Array:
     """Return the blur of one axis, float32 (size, size): as a product it is the faster way."""
     one_pixel_each = np.eye(size)
+    from scipy.ndimage import gaussian_filter1d  # a quarter of a second, of which most need none
+
     return gaussian_filter1d(one_pixel_each, BLUR * size, axis=0).astype(np.float32)
 
 

@@ -11,7 +11,6 @@ from itertools import product as cartesian
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from taskonomy_jobs.data.colour import lab
 from taskonomy_jobs.data.keys import generator, random_words
@@ -51,6 +50,8 @@ def noisy(image: Array, draw: int, key: int = 0) -> Array:
 @cache
 def _noise_quantiles() -> Array:
     """Return the middle of each 65,536th of the noise, float32, of exactly its variance."""
+    from scipy.special import ndtri  # slow to import, and few tasks are noisy
+
     normal = ndtri((np.arange(1 << 16) + 0.5) / (1 << 16))
     deviation = 2 * np.sqrt(NOISE_VARIANCE)  # [-1, 1] is twice as wide as [0, 1]
     return np.asarray(normal / normal.std() * deviation, np.float32)

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from command_line import run
 
+from taskonomy_catalogue.errors import SettingRefused
 from taskonomy_operator.api_errors import error_of
 from taskonomy_operator.kubeconfig import Reach
+from taskonomyctl.main import cli
 from taskonomyctl.places import Place, plain
 
 THERE = Place(Reach("/k", "lab", "vision"), "vision")
@@ -60,3 +63,21 @@ def test_what_needs_a_cluster_says_so_and_what_to_do_here(tmp_path: Path, verb: 
 )
 def test_what_is_named_and_not_there(tmp_path: Path, words: Any, code: int, said: str) -> None:
     assert said in run(*words, code=code, cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (["resume", "rooms"], "`taskonomyctl submit` goes on with a study"),
+        (["suspend", "rooms"], "`taskonomyctl cancel` stops a study"),
+        (["retry", "rooms", "--failed"], "`taskonomyctl submit --retry-failed` does"),
+        (["delete", "rooms"], "a study is a folder of the artifact root"),
+    ],
+)
+def test_what_is_about_clusters_says_what_does_it_here(words: list[str], instead: str) -> None:
+    result = CliRunner().invoke(cli, [*words, "--local"])
+    assert isinstance(result.exception, SettingRefused)
+    assert str(result.exception) == (
+        f"{words[0]} is about studies on a cluster; on this machine {instead}"
+    )
+    assert "--local" not in CliRunner().invoke(cli, [words[0], "--help"]).output

@@ -1,13 +1,16 @@
 """What a run looks like: durations, the sober line, the bars."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from taskonomy_operator.plan_parts import State
 from taskonomy_operator.status import Missing, RunningTrial, StageStatus, Status
 from taskonomy_operator.words import duration
+from taskonomyctl.missing import grouped
 from taskonomyctl.progress import _Lines, bars, line
 
 HALFWAY = Status(
@@ -80,4 +83,42 @@ def test_where_nobody_watches_each_failure_is_said_once_and_lines_are_few(
     assert capsys.readouterr().err.splitlines() == [
         "transfer [x] → y: failed: [64] no label",
         line(HALFWAY),
+    ]
+
+
+NO_SPLIT = "split 'roms' is not there, which is odd"
+NEEDS_DEPTH = f"needs task-specific depth, which {NO_SPLIT}"
+LOST: tuple[tuple[str, State, str], ...] = (
+    ("task-specific depth", "failed", NO_SPLIT),
+    ("task-specific normals", "failed", NO_SPLIT),
+    ("scratch depth", "failed", "was ended by signal 9"),
+    ("transfer depth → normals", "blocked", NEEDS_DEPTH),
+    ("transfer depth → depth", "blocked", NEEDS_DEPTH),
+    ("transfer edges → depth", "blocked", "needs task-specific edges, which is blocked"),
+)
+MANY = tuple(Missing(digest=title, title=title, state=state, why=why) for title, state, why in LOST)
+
+
+def test_trials_without_a_result_share_a_row_where_they_share_a_reason() -> None:
+    assert [tuple(row.values()) for row in grouped(MANY)] == [
+        ("task-specific depth and 1 more", "failed", NO_SPLIT),
+        ("scratch depth", "failed", "was ended by signal 9"),
+        (
+            "transfer depth → normals and 1 more",
+            "blocked",
+            "needs task-specific depth, which failed",
+        ),
+        ("transfer edges → depth", "blocked", "needs task-specific edges, which is blocked"),
+    ]
+
+
+def test_a_reason_is_said_once_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -> None:
+    with _Lines() as show:
+        for number in (1, 3, len(MANY)):
+            show(replace(HALFWAY, missing=MANY[:number]))
+    said = [text for text in capsys.readouterr().err.splitlines() if "failed" in text.split(",")[0]]
+    assert said == [
+        f"task-specific depth: failed: {NO_SPLIT}",
+        "task-specific normals: failed, as task-specific depth did",
+        "scratch depth: failed: was ended by signal 9",
     ]

@@ -59,7 +59,13 @@ def test_one_name_may_mean_a_trial_a_seed(study: Callable[..., Study]) -> None:
         ("curvature/nomals", UnknownTask, "did you mean"),
         ("scratch/random", NotFound, "no trial scratch/random"),
         ("0" * 12, NotFound, "no trial of study 'rooms' has a digest like"),
-        ("curvature", NotFound, "'curvature' names no trial"),
+        (
+            "curvature",
+            NotFound,
+            "'curvature' names no trial but a task; its networks are task-specific/curvature, "
+            "scratch/curvature, best-guess/curvature, curvature/",
+        ),
+        ("curvatures", NotFound, "names no trial: give a digest"),
         ("", NotFound, "names no trial"),
     ],
 )
