@@ -137,7 +137,8 @@ def reading(path: Path, may_write: Path | None = None) -> Iterator[duckdb.DuckDB
     try:
         if _version(connection, path) != SCHEMA_VERSION:
             raise WarehouseNotOpened(
-                f"{path} has an older schema; `taskonomyctl solve --study NAME` brings it up to date"
+                f"{path} has an older schema; `taskonomyctl solve --study NAME` brings it "
+                "up to date"
             )
         yield connection
     finally:

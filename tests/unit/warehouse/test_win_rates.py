@@ -183,6 +183,23 @@ def test_a_second_update_has_nothing_to_do(connection: duckdb.DuckDBPyConnection
     assert told == []
 
 
+def test_one_target_is_done_on_one_thread_and_several_on_all(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    def threads() -> Any:
+        return connection.execute("SELECT current_setting('threads')").fetchone()
+
+    all_threads = threads()
+    declare_study(connection)
+    add_losses(connection, random_losses(3, 10, 22))
+    update_win_rates(connection, "s")
+    assert threads() == (1,)
+    for target in ("u", "v"):
+        add_losses(connection, random_losses(3, 10, 23), target=target)
+    update_win_rates(connection, "s")
+    assert threads() == all_threads
+
+
 def test_a_block_of_images_at_a_time_gives_the_same(
     connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
