@@ -1,7 +1,7 @@
 """A law over sets of sources that is easy to draw from, to propose whole new sets by.
 
 Random taxonomies (`random_taxonomies`) need source sets in proportion to the taxonomies that each
-carries, which cannot be drawn outright. This law is fitted to where the chains are, and comes close.
+carries, which cannot be drawn outright. This law is fitted to where the chains are: it comes close.
 """
 
 import numpy as np

@@ -9,7 +9,6 @@ import duckdb
 import numpy as np
 
 from taskonomy_warehouse.random_taxonomies import (
-    Floats,
     KnownTaxonomy,
     RandomTaxonomies,
     Significance,
@@ -19,6 +18,7 @@ from taskonomy_warehouse.random_taxonomies import (
 from taskonomy_warehouse.selection.data import Problem
 from taskonomy_warehouse.selection.results import SolvedTaxonomy
 from taskonomy_warehouse.selection.taxonomy import order_limit
+from taskonomy_warehouse.source_set_law import Floats
 
 Progress = Callable[[str], None]
 """Told, in a few words, what is being worked on."""
