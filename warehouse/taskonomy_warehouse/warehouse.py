@@ -72,7 +72,7 @@ WRITING_MEMORY = "1500MB"
 machine, and past its limit it goes to disk. What numpy holds comes on top."""
 
 BLOCK_SIZE = "65536"
-"""Bytes of a block. DuckDB's own are four times as large, and each column that is written to has one in
+"""Bytes of a block. DuckDB's own are four times as large, and each column written to has one in
 fresh memory: 8 ms of a load of one network. Inserting many losses takes as long with either."""
 
 
