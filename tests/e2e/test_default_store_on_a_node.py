@@ -32,7 +32,7 @@ DOCUMENT: Object = {
     "kind": "Study",
     "metadata": {"name": STUDY},
     "spec": {
-        "tasks": {"subset": ["normals"]},
+        "tasks": {"subset": ["depth"]},
         "data": {"dataset": "/artifacts/rooms", "splits": "rooms", "transferFraction": 0.5},
         "model": {"encoder": "resnet-tiny", "decoder": "tiny", "imageSize": 64},
         "training": {"taskSpecific": FEW, "scratch": FEW, "transfer": FEW},
@@ -87,7 +87,7 @@ def train_and_load(release: Release) -> None:
     query = "SELECT target, round(sum(affinity), 9) AS whole FROM affinity GROUP BY target"
     snapshot = str(release.world.folder / "taskonomy-warehouse" / "snapshot")
     said = release.taskonomyctl("sql", "--format", "csv", "--snapshot", snapshot, query)
-    assert said.splitlines() == ["target,whole", "normals,1.0"]
+    assert said.splitlines() == ["target,whole", "depth,1.0"]
 
 
 def everything_was_tracked(release: Release) -> dict[str, tuple[Run, bytes]]:
