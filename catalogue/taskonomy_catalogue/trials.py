@@ -18,7 +18,7 @@ from taskonomy_catalogue.tasks import Loss, Output, Task, TaskId
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Comparison = Literal["angle"]
-COMPARISONS: Mapping[str, Comparison] = {"normals": "angle", "vanishing-points": "angle"}
+COMPARISONS: Mapping[str, Comparison] = {"normals": "angle"}
 """Tasks, by id, whose networks are compared by their field's own measure instead of the loss they
 are trained with. It decides which weights early stopping keeps, so it is part of a trial."""
 
@@ -77,8 +77,7 @@ class TrialTask(Content):
     def of(cls, task: Task) -> Self:
         """Return that much of a dictionary's task."""
         own = {name: getattr(task, name) for name in cls.model_fields if name != "comparison"}
-        has_directions = task.output.channels % 3 == 0  # a user's task of that name may have none
-        return cls(**own, comparison=COMPARISONS.get(task.id) if has_directions else None)
+        return cls(**own, comparison=COMPARISONS.get(task.id))
 
     id: TaskId
     """Our name for it: input (noise, mask, tiles) and labels are chosen by it."""

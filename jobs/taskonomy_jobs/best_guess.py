@@ -5,7 +5,7 @@ what the task's networks are compared by (`losses.comparison_loss`), the guess i
 
 - absolute errors: the median at each pixel and channel;
 - squared errors: the mean;
-- angles: the median direction, at each pixel where there are pixels (`directions`);
+- angles: the median direction at each pixel (`directions`);
 - cross-entropy: how often each label is there, at each pixel where there are pixels, with the
   weights of rare labels counted in;
 - pairs of an embedding: pixels near one another are of one segment. The embedding is the pixel's
@@ -29,7 +29,6 @@ from taskonomy_jobs.directions import Directions
 from taskonomy_jobs.losses import (
     comparison_loss,
     different_loss,
-    directions,
     pair_kinds,
     same_loss,
 )
@@ -138,20 +137,17 @@ class _Mean:
 
 
 class _Direction:
-    """Weighted median of each pixel's direction, or of each direction of a vector."""
+    """Weighted median of each pixel's direction."""
 
     def __init__(self) -> None:
-        self._seen, self._is_vector = Directions(HISTOGRAMS), False
+        self._seen = Directions(HISTOGRAMS)
 
     def add(self, target: Tensor, mask: Tensor | None) -> None:
-        self._is_vector = target.ndim == 2
-        labels = directions(target)
-        self._seen.add(labels, _shares(mask, labels))
+        self._seen.add(target, _shares(mask, target))
 
     def prediction(self) -> Tensor:
-        """Return the medians, (3, H, W), or (3n,) of n directions."""
-        medians = self._seen.prediction()
-        return medians[..., 0].mT.flatten() if self._is_vector else medians
+        """Return the medians, (3, H, W)."""
+        return self._seen.prediction()
 
 
 class _Median:

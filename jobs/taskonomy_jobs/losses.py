@@ -13,14 +13,13 @@ rates count. By the task's output and loss:
 | class map, soft labels (colorization) | cross-entropy, rare colours weigh more | the same |
 | embedding (segmentation 2D, 2.5D) | log loss of pixel pairs | the same, on draw 0's pairs |
 | vector, l2 | squared error, clipped (egomotion: not) | squared error, unclipped |
-| vector, l2 (vanishing points) | squared error | mean angle to the three directions, degrees |
 | vector, l1 | mean absolute error | the same |
 | classes | cross-entropy with soft labels | the same |
 
 A user's task with a loss of its own (`custom.TaskPlugin`) is trained with it and compared by it.
 Normals are compared as their field does (Fouhey, Gupta and Hebert, Data-Driven 3D Primitives, ICCV
-2013): the length of a predicted normal means nothing, and three channels' errors are no angle. So
-are vanishing points, which are three directions.
+2013): the length of a predicted normal means nothing, and three channels' errors are no angle.
+Vanishing points are not: the squared error of unit vectors goes with 2 − 2 cos of their angle.
 
 Adversarial terms, which the paper adds to pixel losses, are no part of either, so that a loss means
 the same for every network; `adversary` adds one to what a network is trained on, where a study asks
@@ -91,7 +90,7 @@ def comparison_loss(
     Arguments and errors as `training_loss`.
     """
     if task.comparison == "angle" and plugin(task.id).loss is None:
-        return angular_error(directions(prediction), directions(target), mask)
+        return angular_error(prediction, target, mask)
     return _loss(task, prediction, target, mask, statistics)
 
 
@@ -177,13 +176,8 @@ def clipped_squared_error(prediction: Tensor, target: Tensor) -> Tensor:
     return (prediction - target).square().clamp(max=CLIP**2).mean(-1)
 
 
-def directions(label: Tensor) -> Tensor:
-    """Return (B, 3, n, 1) of vectors (B, 3n), n directions end to end; images as they are."""
-    return label if label.ndim > 2 else label.reshape(len(label), -1, 3).mT[..., None]
-
-
 def angular_error(prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean angle between predicted and true directions of valid pixels, degrees, (B,).
+    """Return the mean angle between predicted and true normals of valid pixels in degrees, (B,).
 
     From sine and cosine, which is exact for small angles too. Neither need have length one. What
     has none points nowhere, and is as far off as what is at right angles.

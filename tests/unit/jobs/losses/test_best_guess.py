@@ -130,16 +130,6 @@ def test_directions_have_their_median_by_hand() -> None:
     assert found.tolist() == pytest.approx(up, abs=1e-3)
 
 
-def test_directions_of_a_vector_have_their_medians_by_hand() -> None:
-    """Two of three agree about each: not about the same, so no example is the guess."""
-    x, y, z = ([1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
-    target = torch.tensor([[*x, *y, *z], [*x, *z, *z], [*y, *y, *x]])
-    found = best_guess([Batch(target, None)], PLAIN, task("vanishing-points"), 8)
-    assert found.tolist() == pytest.approx([*x, *y, *z], abs=1e-3)
-    losses = guess_losses(found, Batch(target, None), PLAIN, task("vanishing-points"))
-    assert losses.tolist() == pytest.approx([0, 90 / 3, 180 / 3], abs=0.1)
-
-
 def test_where_no_direction_is_ever_valid_the_guess_is_that_of_the_whole() -> None:
     target = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.6, 0.8], [math.nan] * 3, [1.0, 0.0, 0.0]])
     target = target.T.reshape(1, 3, 2, 2)[:, :, :, [0, 1]]
