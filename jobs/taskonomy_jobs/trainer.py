@@ -35,6 +35,9 @@ VALIDATIONS_TO_STOP_BY = 20
 """Validations over the length of a trial that may stop early."""
 VALIDATIONS_TO_LOOK_AT = 5
 """Validations over the length of one that may not: points of a curve."""
+LOOKED_AT = 5
+"""Examples that such a trial learns from for every one that it is validated on: a short transfer
+would otherwise spend a third of its time on points of a curve."""
 
 
 class Trainer:
@@ -54,7 +57,7 @@ class Trainer:
         optimiser = _trial(folders[0]).optimiser
         self._job, self._gang, self._lesson = job, job.gang, lesson
         self._steps = total_steps(optimiser, len(lesson.train))
-        self._interval = validation_interval(optimiser, self._steps)
+        self._interval = validation_interval(optimiser, self._steps, len(spread(len(lesson.val))))
         self._order = Order(len(lesson.train), optimiser.batch_size, _trial(folders[0]).seed)
         self._students = [_student(folder, lesson, job, self._steps) for folder in folders]
         self._way = _way(job, lesson)
@@ -224,10 +227,18 @@ UNSAVED = 10.0
 """Seconds of training that are worth saving before the evaluation."""
 
 
-def validation_interval(optimiser: Optimiser, steps: int) -> int:
-    """Return after how many steps each a trial is validated; it follows from the trial alone."""
-    wanted = VALIDATIONS_TO_STOP_BY if optimiser.patience else VALIDATIONS_TO_LOOK_AT
-    return max(1, steps // wanted)
+def validation_interval(optimiser: Optimiser, steps: int, examples: int) -> int:
+    """Return after how many steps each a trial is validated; the last step is in any case.
+
+    Args:
+        optimiser: of the trial.
+        steps: that it takes.
+        examples: that one validation looks at.
+    """
+    if optimiser.patience:
+        return max(1, steps // VALIDATIONS_TO_STOP_BY)
+    worth = steps * optimiser.batch_size // (LOOKED_AT * max(1, examples))
+    return max(1, steps // min(VALIDATIONS_TO_LOOK_AT, max(1, worth)))
 
 
 def _way(job: Job, lesson: Lesson) -> Way:

@@ -60,10 +60,21 @@ def test_the_learning_rate_falls_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("patience", "steps", "interval"), [(0, 100, 20), (3, 100, 5), (3, 7, 1), (0, 3, 1)]
+    ("patience", "steps", "examples", "interval"),
+    [
+        (3, 100, 80, 5),
+        (3, 7, 80, 1),
+        (0, 100, 4, 20),  # 100 examples are learnt from: five validations of 4 are a fifth
+        (0, 100, 8, 50),
+        (0, 100, 80, 100),
+        (0, 3, 1, 3),
+        (0, 100, 0, 20),
+    ],
 )
-def test_validations_are_spread_over_the_trial(patience: int, steps: int, interval: int) -> None:
-    assert validation_interval(optimiser(patience=patience), steps) == interval
+def test_validations_are_spread_over_the_trial(
+    patience: int, steps: int, examples: int, interval: int
+) -> None:
+    assert validation_interval(optimiser(patience=patience), steps, examples) == interval
 
 
 def test_a_gpu_that_only_emulates_bfloat16_computes_in_float32(
