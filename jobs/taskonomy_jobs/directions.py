@@ -67,7 +67,7 @@ class Directions:
         never = weights.sum(1) == 0
         weights[never], sums[never] = weights.sum(0), sums.sum(0)
         parts = zip(torch.split(weights, ROWS), torch.split(sums, ROWS), strict=True)
-        medians = torch.cat([_median(w, functional.normalize(s, dim=-1)) for w, s in parts])
+        medians = torch.cat([_median(*_filled(*part)) for part in parts])
         return medians.T.reshape(3, *self._shape)
 
 
@@ -79,6 +79,17 @@ def _cells(unit: Tensor, side: int) -> Tensor:
     v = torch.where(above, y, torch.copysign(1 - x.abs(), y))
     place = ((torch.stack([u, v], -1) + 1) / 2 * side).long().clamp(0, side - 1)
     return place[..., 0] * side + place[..., 1]
+
+
+def _filled(weights: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+    """Return weights and directions of the cells that something fell into, most of them empty.
+
+    Heaviest first, and of weight 0 where a pixel has fewer of them than another.
+    """
+    most = int((weights > 0).sum(1).max())
+    heaviest, cells = weights.topk(most, dim=1)
+    there = sums.gather(1, cells[..., None].expand(-1, -1, 3))
+    return heaviest, functional.normalize(there, dim=-1)
 
 
 def _median(weights: Tensor, directions: Tensor) -> Tensor:
