@@ -95,7 +95,9 @@ def _complete_context(
 
 
 _local = click.option("--local", is_flag=True, help="Act on this machine, not on a cluster.")
-_not_local = click.option("--local", is_flag=True, hidden=True)
+_not_local = click.option(
+    "--local", is_flag=True, hidden=True, help="Refused: it says what does the same here."
+)
 """Of commands about clusters: other commands have it, so it is answered and not unknown."""
 _context = click.option(
     "--context",
