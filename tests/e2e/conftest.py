@@ -8,6 +8,7 @@ import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import kubernetes_programs
 import node_images
 import one_node
 import pytest
@@ -48,6 +49,13 @@ def rooms(node: OneNode) -> Path:
             subprocess.run(command, check=True, capture_output=True)
             drawn.rename(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def helm() -> None:
+    """Let what installs the chart say so where helm is not built."""
+    if kubernetes_programs.installed("helm") is None:
+        pytest.skip("NO NODE: helm is not built; `make node` builds it")
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from seen_in_mlflow import Run, Tracking
 
 from taskonomy_catalogue.records import RESULT_FILE
 
-pytestmark = [pytest.mark.node, pytest.mark.slow]
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.usefixtures("helm")]
 
 CLAIMS = {"artifacts": "200Gi", "warehouse": "50Gi", "mlflow": "20Gi"}
 """What the chart asks for unless told otherwise."""
@@ -46,8 +46,6 @@ DOCUMENT: Object = {
 @pytest.fixture
 def release(world: World, rooms: Path, tmp_path: Path) -> Iterator[Release]:
     """What the cluster has before anybody installs: volumes to claim, and images in them."""
-    if kubernetes_programs.installed("helm") is None:
-        pytest.skip("NO NODE: helm is not built; `make node` builds it")
     world.volume("torch", path=world.node.host_folders)
     for name, size in CLAIMS.items():
         world.volume(f"taskonomy-{name}", claimed=False, size=size)

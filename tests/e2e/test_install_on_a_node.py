@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import kubernetes_programs
 import node_servers
 import pytest
 import seen_in_mlflow
@@ -28,7 +27,7 @@ from served_release import ServedRelease
 
 from taskonomy_catalogue.records import RESULT_FILE
 
-pytestmark = [pytest.mark.node, pytest.mark.slow]
+pytestmark = [pytest.mark.node, pytest.mark.slow, pytest.mark.usefixtures("helm")]
 
 SMALL = {"gpus": 0, "cpu": "100m", "memory": "1Gi", "shm": "64Mi"}
 STUDY: Object = {
@@ -70,8 +69,6 @@ WHAT_ONE_MACHINE_FINDS = (
 @pytest.fixture
 def release(world: World, rooms: Path, tmp_path: Path) -> Iterator[ServedRelease]:
     """What a release needs, and its name; nothing is installed yet."""
-    if kubernetes_programs.installed("helm") is None:
-        pytest.skip("NO NODE: helm is not built; `make node` builds it")
     if why := node_servers.missing() or seen_in_mlflow.missing():
         pytest.skip(f"NO NODE: the tests of an installed release did not run: {why}")
     servers = tmp_path / "servers"
